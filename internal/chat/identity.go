@@ -1,0 +1,103 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"golang.org/x/time/rate"
+
+	"wirelab/internal/wire"
+)
+
+// An identity is a public name and the sessions that carry it. It exists as
+// long as one of them does, and while it exists nobody else may take a name
+// that looks like it. Hub.mu guards it.
+type identity struct {
+	id       uint64 // names its own room, so that a new nick keeps it
+	name     string
+	skeleton string
+	sessions map[uint64]*Session
+	limit    *rate.Limiter
+}
+
+// ownRoom is the name of the room that direct messages to the identity go to.
+func (i *identity) ownRoom() string { return "@" + wire.Hex16(i.id) }
+
+// claim gives s the name, or says why not.
+func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
+	skel := skeleton(name)
+	if i := h.names[skel]; i != nil {
+		f := &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken",
+			Hint: "choose another, or come back with the session that owns it"}
+		if i.name != name {
+			f.Message = "the name " + quote(name) + " looks like " + quote(i.name) + ", which is taken"
+		}
+		return f
+	}
+	i := &identity{id: id, name: name, skeleton: skel, sessions: map[uint64]*Session{s.id: s}, limit: newLimiter(h.cfg.IdentityRate, 2*h.cfg.Burst)}
+	h.names[skel] = i
+	s.ident = i
+	s.name.Store(&name)
+	return nil
+}
+
+// release takes s out of its identity, and forgets an identity without sessions.
+func (h *Hub) release(s *Session) {
+	if s.ident == nil {
+		return
+	}
+	delete(s.ident.sessions, s.id)
+	if len(s.ident.sessions) == 0 {
+		delete(h.names, s.ident.skeleton)
+	}
+}
+
+// rename gives s's identity another name. Messages sent before keep the old.
+func (h *Hub) rename(s *Session, name string) *wire.Fault {
+	skel := skeleton(name)
+	i := s.ident
+	if other := h.names[skel]; other != nil && other != i {
+		return &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken, or looks like " + quote(other.name)}
+	}
+	if why, banned := h.bans[skel]; banned {
+		return banFault(name, why)
+	}
+	delete(h.names, i.skeleton)
+	i.name, i.skeleton = name, skel
+	h.names[skel] = i
+	for _, s := range i.sessions {
+		s.name.Store(&name)
+		h.save(s)
+	}
+	return nil
+}
+
+func newLimiter(perSecond float64, burst int) *rate.Limiter {
+	if perSecond < 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), burst)
+}
+
+func banFault(name, why string) *wire.Fault {
+	f := &wire.Fault{Code: "banned", Message: quote(name) + " is banned"}
+	if why != "" {
+		f.Message += ": " + why
+	}
+	return f
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+func itoa(n int) string     { return strconv.Itoa(n) }
+
+// sortedKeys returns the keys of m in order, so that what people see and what
+// hooks are told does not depend on the map's order.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

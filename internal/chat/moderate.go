@@ -1,0 +1,131 @@
+package chat
+
+import (
+	"slices"
+
+	"wirelab/internal/wire"
+)
+
+// find returns the sessions of the identity of that name. Hub.mu is held.
+func (h *Hub) find(name string) (*identity, *wire.Fault) {
+	i := h.names[skeleton(name)]
+	if i == nil {
+		return nil, &wire.Fault{Code: "no_member", Message: "nobody is called " + quote(name)}
+	}
+	return i, nil
+}
+
+// Kick removes a person from a room, present or away. What was published
+// before is still theirs; of what comes after they get nothing. It reports
+// whether there was somebody to remove.
+func (ns *Namespace) Kick(room, name, reason string) error {
+	h := ns.hub
+	var post hooks
+	defer func() { post.run() }()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := ns.rooms[room]
+	if r == nil {
+		return &wire.Fault{Code: "no_room", Message: "no room " + quote(room)}
+	}
+	who, f := h.find(name)
+	if f != nil {
+		return f
+	}
+	kicked := false
+	for _, id := range sortedKeys(who.sessions) {
+		m := r.members[id]
+		if m == nil {
+			continue
+		}
+		kicked = true
+		h.kick(m, reason, &post)
+	}
+	if !kicked {
+		return &wire.Fault{Code: "no_member", Message: quote(name) + " is not in " + quote(room)}
+	}
+	return nil
+}
+
+// kick ends a membership at this instant. Hub.mu is held.
+func (h *Hub) kick(m *Member, reason string, post *hooks) {
+	s, r := m.sess, m.room
+	// A room that is still empty has head 0, which would mean no end.
+	head := r.log.Head()
+	m.ended = true
+	m.until.Store(head)
+	if head == 0 || m.acked.Load() >= head {
+		delete(s.members, r.key)
+		if c := s.conn; c != nil && c.feeds[r.key] != nil {
+			c.feeds[r.key].stop()
+			delete(c.feeds, r.key)
+		}
+	}
+	if s.conn != nil {
+		s.conn.frame(encode(&wire.Envelope{
+			Kind: wire.KindError, Namespace: []byte(r.key.Namespace), Room: []byte(r.name), Seq: head,
+			Args: wire.EncodeBody(&wire.Fault{Code: "kicked", Message: "removed from " + quote(r.name) + because(reason)}),
+		}))
+	}
+	h.notify(r, s.id, "member_left", post, s.Name(), "kicked"+because(reason))
+	h.vacate(m, "kicked"+because(reason), post)
+	if s.keep {
+		h.save(s)
+	}
+}
+
+// Ban ends every session of the person and refuses the name, and names that
+// look like it, from now on. What waited for them is gone.
+func (h *Hub) Ban(name, reason string) error {
+	name, f := cleanName(name)
+	if f != nil {
+		return f
+	}
+	var post hooks
+	var conns []*Conn
+	h.mu.Lock()
+	skel := skeleton(name)
+	h.bans[skel] = reason
+	h.queue.Put(tableBans, skel, []byte(reason))
+	if i := h.names[skel]; i != nil {
+		for _, id := range sortedKeys(i.sessions) {
+			s := i.sessions[id]
+			if s.conn != nil {
+				conns = append(conns, s.conn)
+				for _, f := range s.conn.feeds {
+					f.stop()
+				}
+			}
+			h.notifyAll(s, "member_left", "banned"+because(reason), &post)
+			h.endSession(s, &post)
+			s.keep = false
+		}
+	}
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.Fault(banFault(name, reason))
+		c.Detach("banned")
+		c.end()
+	}
+	post.run()
+	return nil
+}
+
+// Unban lets the name in again.
+func (h *Hub) Unban(name string) {
+	skel := skeleton(name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.bans, skel)
+	h.queue.Put(tableBans, skel, nil)
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// mayModerate reports whether the name is one of Config.Operators.
+func (h *Hub) mayModerate(name string) bool { return slices.Contains(h.cfg.Operators, name) }

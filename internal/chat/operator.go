@@ -1,0 +1,253 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"wirelab/internal/missed"
+	"wirelab/internal/wire"
+)
+
+// An Operator addresses an emit: the union of rooms, or all of the namespace,
+// without the members of other rooms and without the sender. It is immutable:
+// each modifier returns a new one, so one may be kept and built upon.
+type Operator struct {
+	ns       *Namespace
+	rooms    []string
+	except   []string
+	sender   *Socket
+	volatile bool
+	timeout  time.Duration
+}
+
+// To addresses the members of the rooms. A socket's id is a room too.
+func (ns *Namespace) To(rooms ...string) Operator { return Operator{ns: ns}.To(rooms...) }
+
+// All addresses everybody in the namespace.
+func (ns *Namespace) All() Operator { return Operator{ns: ns} }
+
+// Broadcast addresses everybody in the socket's namespace but the socket.
+func (s *Socket) Broadcast() Operator { return Operator{ns: s.ns, sender: s} }
+
+// To addresses the members of the rooms, each once, but the socket.
+func (s *Socket) To(rooms ...string) Operator { return s.Broadcast().To(rooms...) }
+
+// Emit emits to the socket alone.
+func (s *Socket) Emit(event string, args ...any) error { return s.ns.To(s.ID()).Emit(event, args...) }
+
+// To adds rooms to the union that is addressed.
+func (o Operator) To(rooms ...string) Operator {
+	o.rooms = append(slices.Clone(o.rooms), rooms...)
+	return o
+}
+
+// Except leaves the members of the rooms out.
+func (o Operator) Except(rooms ...string) Operator {
+	o.except = append(slices.Clone(o.except), rooms...)
+	return o
+}
+
+// Volatile lets the event be dropped for members who cannot take it at once.
+// It is not stored.
+func (o Operator) Volatile() Operator {
+	o.volatile = true
+	return o
+}
+
+// Timeout limits how long EmitAck waits. If it was not set, 10 s.
+func (o Operator) Timeout(d time.Duration) Operator {
+	o.timeout = d
+	return o
+}
+
+// Emit publishes the event. It returns once the event has its place in the
+// logs, which with a durable store is before it is on disk. An unknown room
+// has no members: nothing happens.
+func (o Operator) Emit(event string, args ...any) error {
+	_, err := o.emit(event, 0, args)
+	return err
+}
+
+// EmitAck publishes the event and waits for the acknowledgements of those who
+// are present. It returns one reply per socket, sorted by id, whatever came.
+func (o Operator) EmitAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
+	timeout := o.timeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	w, err := o.ns.hub.pending.open()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := o.emit(event, w.id, args, w.expect); err != nil {
+		o.ns.hub.pending.close(w)
+		return nil, err
+	}
+	return o.ns.hub.pending.wait(ctx, w), nil
+}
+
+// emit publishes into each room addressed; the id is not 0 where
+// acknowledgements are wanted, and each is told the sockets that will give one.
+func (o Operator) emit(event string, id uint64, args []any, expect ...func([]*Socket)) (int, error) {
+	if f := checkLabel("event", []byte(event)); f != nil {
+		return 0, f
+	}
+	if reservedEvents[event] {
+		return 0, &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
+	}
+	if args == nil {
+		args = []any{}
+	}
+	body, err := json.Marshal(args)
+	if err != nil {
+		return 0, fmt.Errorf("chat: arguments of %q: %w", event, err)
+	}
+	e := wire.Envelope{
+		Kind: wire.KindEvent, ID: id, Time: time.Now().UnixMicro(),
+		Namespace: []byte(o.ns.name), Event: []byte(event), Args: body,
+	}
+	if id != 0 {
+		e.Flags |= wire.FlagAck
+	}
+	if o.volatile {
+		e.Flags |= wire.FlagVolatile
+	}
+	if o.sender != nil {
+		e.Sender = []byte(o.sender.Name())
+		e.Flags |= wire.FlagBroadcast
+	}
+	return o.publish(&e, expect)
+}
+
+func (o Operator) publish(e *wire.Envelope, expect []func([]*Socket)) (int, error) {
+	h := o.ns.hub
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return 0, ErrClosed
+	}
+	rooms, marks := o.resolve()
+	if expect != nil {
+		var sockets []*Socket
+		for i, r := range rooms {
+			for id, m := range r.members {
+				if c := m.sess.conn; c != nil && allowed(marks[i], id) && c.sockets[o.ns.name] != nil {
+					sockets = append(sockets, c.sockets[o.ns.name])
+				}
+			}
+		}
+		expect[0](sockets)
+	}
+	h.mu.Unlock()
+	id := e.ID
+	for i, r := range rooms {
+		e.Room = []byte(r.name)
+		if o.volatile {
+			r.sendVolatile(encode(e), marks[i])
+			continue
+		}
+		// The message id is the server's own and tells the acknowledgement
+		// apart; only clients' ids are remembered against duplicates.
+		e.ID, e.Seq, e.Prev = id, 0, 0
+		if _, _, err := r.publish(e, marks[i]); err != nil {
+			return i, err
+		}
+		r.wake()
+	}
+	return len(rooms), nil
+}
+
+// resolve returns the rooms addressed and who may not see the event in each.
+// Recipients are fixed here, at the instant of publishing: somebody in two of
+// the rooms sees it in the first. Hub.mu is held.
+func (o Operator) resolve() ([]*Room, []*missed.Mark) {
+	names := o.rooms
+	if names == nil {
+		names = []string{""}
+	}
+	out := make(map[uint64]bool)
+	if o.sender != nil {
+		out[o.sender.conn.sess.id] = true
+	}
+	for _, name := range o.except {
+		if r := o.ns.room(name); r != nil {
+			for id := range r.members {
+				out[id] = true
+			}
+		}
+	}
+	var rooms []*Room
+	var marks []*missed.Mark
+	for i, name := range names {
+		r := o.ns.room(name)
+		if r == nil || slices.Contains(rooms, r) {
+			continue
+		}
+		var except []uint64
+		for id := range r.members {
+			if out[id] {
+				except = append(except, id)
+			} else if i < len(names)-1 {
+				out[id] = true
+			}
+		}
+		var mark *missed.Mark
+		if except != nil {
+			slices.Sort(except)
+			mark = &missed.Mark{Except: except}
+		}
+		rooms, marks = append(rooms, r), append(marks, mark)
+	}
+	return rooms, marks
+}
+
+// room returns the room, or nil. A socket's own room is made when it is first
+// addressed: ten thousand idle members need none. Hub.mu is held.
+func (ns *Namespace) room(name string) *Room {
+	if r := ns.rooms[name]; r != nil || name == "" || name[0] != '#' {
+		return r
+	}
+	var id wire.Epoch
+	if id.UnmarshalText([]byte(name[1:])) != nil {
+		return nil
+	}
+	sock := ns.sockets[uint64(id)]
+	if sock == nil {
+		return nil
+	}
+	r := ns.addRoom(name)
+	ns.hub.openOwn(r, sock.conn)
+	return r
+}
+
+// openOwn makes the connection's session the member of a room of its own.
+func (h *Hub) openOwn(r *Room, c *Conn) {
+	// The hooks were told when the socket came to be.
+	var quiet hooks
+	m, _ := r.join(c.sess, &quiet)
+	if c.feeds[r.key] == nil {
+		p := wire.Position{Epoch: wire.Epoch(r.log.Epoch()), Head: r.log.Head()}
+		at := m.acked.Load()
+		c.frame(h.cursorFrame(r, at, at, &p))
+		c.feeds[r.key] = r.start(m, c, at)
+	}
+}
+
+// dropSocket ends a socket and its own room. Hub.mu is held.
+func (h *Hub) dropSocket(s *Socket, post *hooks) {
+	delete(s.ns.sockets, s.id)
+	name := s.ID()
+	if r := s.ns.rooms[name]; r != nil {
+		if m := s.conn.sess.members[r.key]; m != nil {
+			var quiet hooks
+			h.leave(m, "disconnected", &quiet)
+		}
+	}
+	post.addWho(h.cfg.Hooks.Leave, s.ns.name, name, s.Name())
+	post.add(h.cfg.Hooks.DeleteRoom, s.ns.name, name)
+}

@@ -1,0 +1,226 @@
+package chat
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"wirelab/internal/missed"
+	"wirelab/internal/wire"
+)
+
+// event takes an event from the client: into a room, or to the server.
+// The cheap checks come first. Refusals are answered and leave the
+// connection open.
+func (c *Conn) event(e *wire.Envelope) error {
+	if f := c.limited(); f != nil {
+		return c.refuse(e, f)
+	}
+	if f := checkLabel("event", e.Event); f != nil {
+		return c.refuse(e, f)
+	}
+	if reservedEvents[string(e.Event)] {
+		return c.refuse(e, &wire.Fault{Code: "reserved_event", Message: "event name " + quote(string(e.Event)) + " is reserved"})
+	}
+	if e.Flags&wire.FlagBinary == 0 {
+		if err := wire.CheckArgs(e.Args); err != nil {
+			return c.refuse(e, &wire.Fault{Code: "bad_arguments", Message: err.Error(), Hint: "arguments are one JSON array"})
+		}
+	}
+	if len(e.Room) == 0 {
+		return c.request(e)
+	}
+	f := c.feed(e.Namespace, e.Room)
+	if f == nil || f.m.until.Load() != 0 {
+		return c.refuse(e, &wire.Fault{Code: "not_in_room", Message: "not a member of " + quote(string(e.Room)), Hint: "join the room first"})
+	}
+	return c.publish(e, f)
+}
+
+// publish appends the event to the room's log. An acknowledgement waits until
+// the event is stored, in the store's sense of the word.
+func (c *Conn) publish(e *wire.Envelope, f *feed) error {
+	s, room := c.sess, f.m.room
+	wantsAck, id := e.Flags&wire.FlagAck != 0, e.ID
+	ev := wire.Envelope{
+		Kind: wire.KindEvent, Flags: e.Flags & (wire.FlagVolatile | wire.FlagBroadcast | wire.FlagBinary),
+		ID: e.ID, Time: c.now.UnixMicro(), Namespace: e.Namespace, Room: e.Room,
+		Event: e.Event, Args: e.Args,
+	}
+	name := s.name.Load()
+	ev.Sender = append(make([]byte, 0, wire.MaxName), *name...)
+	var mark *missed.Mark
+	if e.Flags&wire.FlagBroadcast != 0 {
+		mark = &missed.Mark{Except: []uint64{s.id}}
+	}
+	if e.Flags&wire.FlagVolatile != 0 {
+		room.sendVolatile(encode(&ev), mark)
+		if wantsAck {
+			c.control(&wire.Envelope{Kind: wire.KindAck, ID: id, Namespace: e.Namespace, Room: e.Room, Time: ev.Time})
+		}
+		return nil
+	}
+	seq, _, err := room.publish(&ev, mark)
+	if err != nil {
+		return c.refuse(e, storeFault(err))
+	}
+	if n := len(c.dirty); n == 0 || c.dirty[n-1] != room {
+		c.dirty = append(c.dirty, room)
+	}
+	if wantsAck {
+		ack := wire.Envelope{Kind: wire.KindAck, ID: id, Seq: seq, Time: ev.Time, Namespace: []byte(room.key.Namespace), Room: []byte(room.name)}
+		c.hub.queue.After(func(err error) {
+			if err != nil {
+				c.failed(&ack, storeFault(err))
+				return
+			}
+			c.control(&ack)
+		})
+	}
+	return nil
+}
+
+func storeFault(err error) *wire.Fault {
+	switch {
+	case errors.Is(err, missed.ErrFull):
+		return &wire.Fault{Code: "full", Message: err.Error(), Hint: "the room's queue is full and refuses new events", RetryMS: 1000}
+	default:
+		return &wire.Fault{Code: "store", Message: err.Error(), RetryMS: 1000}
+	}
+}
+
+// limited takes one event from the connection's and the identity's buckets.
+func (c *Conn) limited() *wire.Fault {
+	per, limit := "connection", c.limit
+	if limit == nil {
+		return nil
+	}
+	if limit.AllowN(c.now, 1) {
+		if limit = c.sess.ident.limit; limit.AllowN(c.now, 1) {
+			return nil
+		}
+		per = "identity"
+	}
+	wait := time.Duration(float64(time.Second) / float64(limit.Limit()))
+	return &wire.Fault{
+		Code: "rate", RetryMS: max(1, wait.Milliseconds()),
+		Message: fmt.Sprintf("more than %g events/s for one %s (burst %d)", float64(limit.Limit()), per, limit.Burst()),
+	}
+}
+
+// refuse answers an emit that was not taken: in its acknowledgement if it
+// wanted one, else in an error frame.
+func (c *Conn) refuse(e *wire.Envelope, f *wire.Fault) error {
+	c.hub.count(f.Code)
+	c.hub.stats.refused.Add(1)
+	if e.Flags&wire.FlagAck == 0 {
+		c.fault(f, e.ID)
+		return nil
+	}
+	c.failed(&wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: e.Namespace, Room: e.Room}, f)
+	return nil
+}
+
+// failed sends ack as a failure.
+func (c *Conn) failed(ack *wire.Envelope, f *wire.Fault) {
+	ack.Flags |= wire.FlagFailed
+	ack.Seq = 0
+	ack.Args = wire.EncodeBody([]*wire.Fault{f})
+	c.control(ack)
+}
+
+// request hands an event without a room to the namespace's handler.
+func (c *Conn) request(e *wire.Envelope) error {
+	c.hub.mu.Lock()
+	sock := c.sockets[string(e.Namespace)]
+	c.hub.mu.Unlock()
+	if sock == nil {
+		return c.refuse(e, &wire.Fault{Code: "not_connected", Message: "not connected to namespace " + quote(string(e.Namespace))})
+	}
+	handler := sock.ns.handler(e.Event)
+	if handler == nil {
+		return c.refuse(e, &wire.Fault{Code: "no_handler", Message: "the server does not know " + quote(string(e.Event)),
+			Hint: "an event for a room names the room"})
+	}
+	var args []json.RawMessage
+	if e.Flags&wire.FlagBinary == 0 && len(e.Args) > 0 {
+		if err := json.Unmarshal(e.Args, &args); err != nil {
+			return c.refuse(e, &wire.Fault{Code: "bad_arguments", Message: err.Error()})
+		}
+	}
+	call := &Call{Socket: sock, Event: string(e.Event), Args: args, id: e.ID}
+	result, err := handler(call)
+	if err != nil {
+		var f *wire.Fault
+		if !errors.As(err, &f) {
+			f = &wire.Fault{Code: "failed", Message: err.Error()}
+		}
+		return c.refuse(e, f)
+	}
+	if e.Flags&wire.FlagAck == 0 {
+		return nil
+	}
+	b, err := json.Marshal([]any{result})
+	if err != nil || len(b) > wire.MaxArguments {
+		return c.refuse(e, &wire.Fault{Code: "too_large", Message: fmt.Sprintf("the answer has %d bytes, at most %d", len(b), wire.MaxArguments)})
+	}
+	ack := wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: []byte(sock.ns.name), Time: time.Now().UnixMicro(), Args: b}
+	if !call.durable {
+		c.control(&ack)
+		return nil
+	}
+	c.hub.queue.After(func(err error) {
+		if err != nil {
+			c.failed(&ack, storeFault(err))
+			return
+		}
+		c.control(&ack)
+	})
+	return nil
+}
+
+// notify tells the present members of a room what became of another: a
+// volatile event from the server. Crowded rooms are spared: everybody coming
+// would tell everybody else.
+func (h *Hub) notify(r *Room, about uint64, event string, post *hooks, args ...string) {
+	if len(r.members) > maxNotify || len(r.members) < 2 {
+		return
+	}
+	frame := encode(&wire.Envelope{
+		Kind: wire.KindEvent, Flags: wire.FlagVolatile, Time: time.Now().UnixMicro(),
+		Namespace: []byte(r.key.Namespace), Room: []byte(r.name), Event: []byte(event), Args: wire.EncodeBody(args),
+	})
+	post.then(func() { r.sendNotice(frame, about) })
+}
+
+// maxNotify is the number of members up to which a room hears who comes and goes.
+const maxNotify = 100
+
+// notifyAll does so in every public room of s.
+func (h *Hub) notifyAll(s *Session, event, reason string, post *hooks) {
+	if !utf8.ValidString(reason) {
+		reason = "left"
+	}
+	for _, key := range sortedMembers(s) {
+		if m := s.members[key]; m.room.public() && !m.ended {
+			h.notify(m.room, s.id, event, post, s.Name(), reason)
+		}
+	}
+}
+
+// sendNotice queues the frame for every present member but one.
+func (r *Room) sendNotice(frame []byte, but uint64) {
+	r.mu.Lock()
+	conns := make([]*Conn, 0, len(r.feeds))
+	for _, f := range r.feeds {
+		if f.m.sess.id != but && !f.gone.Load() {
+			conns = append(conns, f.conn)
+		}
+	}
+	r.mu.Unlock()
+	for _, c := range conns {
+		c.frame(frame)
+	}
+}

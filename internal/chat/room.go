@@ -1,0 +1,294 @@
+package chat
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"wirelab/internal/missed"
+	"wirelab/internal/wire"
+)
+
+// A Room is a log and the members that read it.
+type Room struct {
+	ns     *Namespace
+	name   string
+	key    missed.Key
+	log    *missed.Log
+	pinned bool // stays when it is empty
+
+	members map[uint64]*Member // by session id, present and away; Hub.mu
+	past    []*Member          // who left, the newest last, for the ledger; Hub.mu
+
+	mu     sync.Mutex
+	feeds  []*feed // of the present members
+	parked []*feed // those of them that have read everything
+	spare  []*feed // parked's other backing array
+}
+
+// maxPast caps the members that a room's ledger remembers after they left.
+const maxPast = 64
+
+// A Member is a session's place in a room. It stays when the session is away.
+type Member struct {
+	room  *Room
+	sess  *Session
+	epoch uint64
+	from  uint64        // joined when the head was here
+	acked atomic.Uint64 // consumed up to here; what follows is delivered again after an absence
+	sent  atomic.Uint64 // handed to some connection up to here
+	until atomic.Uint64 // may see nothing after this; 0: no end
+	ended bool          // removed while away: delivers up to until and is gone; Hub.mu
+	left  time.Time     // for past members
+	trace trace
+}
+
+// A feed is a member's reader on one connection. Only the goroutine in
+// Conn.Next moves its cursor. A resume makes a new feed and fences the old.
+type feed struct {
+	m      *Member
+	conn   *Conn
+	cursor atomic.Uint64
+	gone   atomic.Bool
+	at     int  // index in Room.feeds, -1 if not there; Room.mu
+	slot   int  // index in Room.parked, -1 if not there; Room.mu
+	queued bool // in conn.ready; Conn.mu
+}
+
+// start begins to feed m to conn from after the cursor on.
+func (r *Room) start(m *Member, conn *Conn, cursor uint64) *feed {
+	f := &feed{m: m, conn: conn, slot: -1}
+	f.cursor.Store(cursor)
+	r.mu.Lock()
+	f.at = len(r.feeds)
+	r.feeds = append(r.feeds, f)
+	r.mu.Unlock()
+	conn.push(f)
+	return f
+}
+
+// stop ends a feed. What Next took before is still sent.
+func (f *feed) stop() {
+	r := f.m.room
+	f.gone.Store(true)
+	r.mu.Lock()
+	if f.at >= 0 {
+		last := len(r.feeds) - 1
+		r.feeds[f.at] = r.feeds[last]
+		r.feeds[f.at].at = f.at
+		r.feeds[last] = nil
+		r.feeds = r.feeds[:last]
+		f.at = -1
+	}
+	f.unpark()
+	r.mu.Unlock()
+}
+
+func (f *feed) unpark() {
+	r := f.m.room
+	if f.slot < 0 {
+		return
+	}
+	last := len(r.parked) - 1
+	r.parked[f.slot] = r.parked[last]
+	r.parked[f.slot].slot = f.slot
+	r.parked[last] = nil
+	r.parked = r.parked[:last]
+	f.slot = -1
+}
+
+// park puts a feed that has read everything aside, unless there is more.
+// Looking and parking happen under the lock that wake takes: no event can
+// slip between.
+func (f *feed) park() bool {
+	r := f.m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.gone.Load() || f.slot >= 0 {
+		return true
+	}
+	cursor := f.cursor.Load()
+	until := f.m.until.Load()
+	if r.log.Head() > cursor && (until == 0 || cursor < until) {
+		return false
+	}
+	f.slot = len(r.parked)
+	r.parked = append(r.parked, f)
+	return true
+}
+
+// wake hands the parked feeds to their connections. It costs nothing per
+// member that is still reading: that one finds the new head by itself.
+func (r *Room) wake() {
+	r.mu.Lock()
+	woken := r.parked
+	if len(woken) == 0 {
+		r.mu.Unlock()
+		return
+	}
+	r.parked, r.spare = r.spare[:0], nil
+	for _, f := range woken {
+		f.slot = -1
+	}
+	r.mu.Unlock()
+	for _, f := range woken {
+		f.conn.push(f)
+	}
+	clear(woken)
+	r.mu.Lock()
+	if r.spare == nil {
+		r.spare = woken[:0]
+	}
+	r.mu.Unlock()
+}
+
+// pull reads on from the feed's cursor: it appends slices of the log to dst
+// until about max bytes are taken in all (n are already), and reports whether
+// the feed has more.
+func (f *feed) pull(dst [][]byte, n, max int) ([][]byte, int, bool) {
+	m, c := f.m, f.conn
+	for n < max {
+		if f.gone.Load() {
+			return dst, n, false
+		}
+		cursor, until := f.cursor.Load(), m.until.Load()
+		if until != 0 && cursor >= until {
+			return dst, n, false
+		}
+		b, err := m.room.log.Read(cursor, until, m.sess.id, max-n)
+		if err != nil {
+			// The store failed to read. The member is told and stands where
+			// it stood: the next event in the room makes it try again.
+			c.hub.count("store")
+			c.hub.log.Error("reading the log", "room", m.room.name, "after", cursor, "err", err)
+			f.park()
+			return dst, n, false
+		}
+		if b.Cursor == cursor {
+			if f.park() {
+				return dst, n, false
+			}
+			continue
+		}
+		if b.Frames != nil {
+			dst = append(dst, b.Frames)
+			n += len(b.Frames)
+			count := b.Last - b.First + 1
+			m.sess.delivered.Add(count)
+			c.hub.stats.delivered.Add(count)
+			m.trace.add(traceSent, cursor, b.Cursor)
+		} else {
+			jump := f.jump(cursor, &b)
+			dst = append(dst, jump)
+			n += len(jump)
+		}
+		f.moved(b.Cursor)
+	}
+	return dst, n, true
+}
+
+// moved sets the cursor after what was handed to the transport.
+func (f *feed) moved(to uint64) {
+	m := f.m
+	f.cursor.Store(to)
+	raise(&m.sent, to)
+	if !m.sess.keep {
+		// Without a session, written is all that is known.
+		raise(&m.acked, to)
+	}
+}
+
+// raise lifts a to v if v is more, and reports whether it was.
+func raise(a *atomic.Uint64, v uint64) bool {
+	for {
+		old := a.Load()
+		if v <= old {
+			return false
+		}
+		if a.CompareAndSwap(old, v) {
+			return true
+		}
+	}
+}
+
+// jump is the frame that tells a member that its cursor moved without events.
+func (f *feed) jump(from uint64, b *missed.Batch) []byte {
+	m := f.m
+	p := wire.Position{Epoch: wire.Epoch(m.room.log.Epoch()), Head: m.room.log.Head(), Hidden: b.Hidden, Lost: b.Lost}
+	if b.Lost > 0 {
+		p.Reason = b.Reason.String()
+		m.sess.lost.Add(b.Lost)
+		f.conn.hub.stats.lost.Add(b.Lost)
+		m.trace.add(traceLost, from, b.Cursor)
+	} else {
+		p.Hidden = true
+	}
+	return f.conn.hub.cursorFrame(m.room, from, b.Cursor, &p)
+}
+
+func (h *Hub) cursorFrame(r *Room, from, to uint64, p *wire.Position) []byte {
+	return encode(&wire.Envelope{
+		Kind: wire.KindCursor, Namespace: []byte(r.key.Namespace), Room: []byte(r.name),
+		Seq: to, Prev: from, Args: wire.EncodeBody(p),
+	})
+}
+
+// encode is AppendFrame for envelopes that the hub itself makes, within the caps.
+func encode(e *wire.Envelope) []byte {
+	b, err := wire.AppendFrame(nil, e)
+	if err != nil {
+		panic("chat: the hub made a frame that cannot be sent: " + err.Error())
+	}
+	return b
+}
+
+// publish appends an event and returns its sequence number. The caller wakes
+// the room: once for a batch.
+func (r *Room) publish(e *wire.Envelope, mark *missed.Mark) (seq uint64, dup bool, err error) {
+	seq, dup, err = r.log.Append(e, mark)
+	stats := &r.ns.hub.stats
+	switch {
+	case err != nil:
+		stats.refused.Add(1)
+	case dup:
+		stats.duplicates.Add(1)
+	default:
+		stats.published.Add(1)
+	}
+	return seq, dup, err
+}
+
+// sendVolatile hands a frame to every present member that has nothing else
+// waiting, and counts the others as dropped. Nothing is stored.
+func (r *Room) sendVolatile(frame []byte, mark *missed.Mark) {
+	r.mu.Lock()
+	feeds := slices.Clone(r.feeds)
+	r.mu.Unlock()
+	stats := &r.ns.hub.stats
+	for _, f := range feeds {
+		if until := f.m.until.Load(); until != 0 || !allowed(mark, f.m.sess.id) {
+			continue
+		}
+		if f.conn.offer(frame) {
+			stats.volatile.Add(1)
+		} else {
+			stats.dropped.Add(1)
+			f.m.sess.dropped.Add(1)
+		}
+	}
+}
+
+// allowed reports whether the viewer may see an event with that mark.
+func allowed(m *missed.Mark, viewer uint64) bool {
+	if m == nil {
+		return true
+	}
+	if m.Only != nil {
+		if _, ok := slices.BinarySearch(m.Only, viewer); !ok {
+			return false
+		}
+	}
+	_, ok := slices.BinarySearch(m.Except, viewer)
+	return !ok
+}

@@ -1,0 +1,222 @@
+package chat
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"wirelab/internal/missed"
+	"wirelab/internal/wire"
+)
+
+// A Session is an identity on one device. It owns the cursors. Every
+// connection has one: a client that asked for none gets one that dies with
+// the connection. Hub.mu guards the fields, but for the atomic ones.
+type Session struct {
+	hub   *Hub
+	id    uint64
+	keep  bool // survives its connection
+	ident *identity
+	name  atomic.Pointer[string] // the identity's, readable without the hub's lock
+
+	// secret is the SHA-256 of what opens the session. After a resume the
+	// secret before stays good until the client is heard on the new
+	// connection: else a lost Connected would lock the client out for ever.
+	secret, before [sha256.Size]byte
+	hasBefore      bool
+
+	conn    *Conn // nil while away
+	members map[missed.Key]*Member
+	spaces  map[string]bool // namespaces to be in after a resume
+	since   time.Time       // connected, or away
+	info    Info            // of the latest connection
+	dirty   atomic.Bool     // a cursor moved since the last save
+
+	lost, delivered, dropped atomic.Uint64
+	retransmit               atomic.Uint64
+}
+
+// Name returns the identity's name.
+func (s *Session) Name() string { return *s.name.Load() }
+
+// newSecret replaces the secret and returns the new one, in the clear.
+func (s *Session) newSecret() []byte {
+	secret := random(wire.SecretSize)
+	s.before, s.hasBefore = s.secret, true
+	s.secret = sha256.Sum256(secret)
+	return secret
+}
+
+// opens reports whether secret opens the session. Both comparisons are always
+// made, in constant time.
+func (s *Session) opens(secret []byte) bool {
+	sum := sha256.Sum256(secret)
+	now := subtle.ConstantTimeCompare(sum[:], s.secret[:])
+	before := subtle.ConstantTimeCompare(sum[:], s.before[:])
+	if !s.hasBefore {
+		before = 0
+	}
+	if before == 1 && now == 0 {
+		// The client never heard of the new one: it goes on from this.
+		s.secret = s.before
+	}
+	return now|before == 1
+}
+
+// confirm ends the old secret's life: the client has the new one.
+func (s *Session) confirm() {
+	if s.hasBefore {
+		s.hasBefore = false
+		s.before = [sha256.Size]byte{}
+		s.hub.save(s)
+	}
+}
+
+// savedSession is a session's durable record.
+type savedSession struct {
+	Name     string        `json:"name"`
+	Identity uint64        `json:"identity"`
+	Secret   []byte        `json:"secret"`
+	Before   []byte        `json:"before,omitempty"`
+	Away     time.Time     `json:"away"`
+	Spaces   []string      `json:"spaces,omitempty"`
+	Info     Info          `json:"info"`
+	Members  []savedMember `json:"members"`
+}
+
+type savedMember struct {
+	Namespace string `json:"ns,omitempty"`
+	Room      string `json:"room"`
+	Epoch     uint64 `json:"epoch"`
+	From      uint64 `json:"from,omitempty"`
+	Acked     uint64 `json:"acked"`
+	Sent      uint64 `json:"sent,omitempty"`
+	Until     uint64 `json:"until,omitempty"`
+	Ended     bool   `json:"ended,omitempty"`
+}
+
+const (
+	tableSessions = "session"
+	tableBans     = "ban"
+)
+
+// save writes s's record with the queue's next batch.
+func (h *Hub) save(s *Session) {
+	if !s.keep {
+		return
+	}
+	r := savedSession{
+		Name: s.ident.name, Identity: s.ident.id, Secret: s.secret[:], Away: s.since,
+		Info: s.info, Spaces: sortedKeys(s.spaces),
+	}
+	if s.hasBefore {
+		r.Before = s.before[:]
+	}
+	for _, k := range sortedMembers(s) {
+		if k.Room != "" && k.Room[0] == '#' {
+			continue // a socket's own room ends with its connection
+		}
+		m := s.members[k]
+		r.Members = append(r.Members, savedMember{
+			Namespace: k.Namespace, Room: k.Room, Epoch: m.epoch, From: m.from,
+			Acked: m.acked.Load(), Sent: m.sent.Load(), Until: m.until.Load(), Ended: m.ended,
+		})
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic("chat: a session must be encodable: " + err.Error())
+	}
+	h.queue.Put(tableSessions, wire.Hex16(s.id), b)
+}
+
+// restore reads sessions and bans from the queue.
+func (h *Hub) restore() error {
+	err := h.queue.Each(tableBans, func(skel string, why []byte) error {
+		h.bans[skel] = string(why)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("chat: bans: %w", err)
+	}
+	now := time.Now()
+	err = h.queue.Each(tableSessions, func(key string, value []byte) error {
+		var r savedSession
+		var id wire.Epoch
+		if err := json.Unmarshal(value, &r); err != nil {
+			return fmt.Errorf("chat: session %s: %w", key, err)
+		}
+		if err := id.UnmarshalText([]byte(key)); err != nil {
+			return fmt.Errorf("chat: session %q: %w", key, err)
+		}
+		if now.Sub(r.Away) >= h.cfg.SessionTTL || len(r.Secret) != sha256.Size {
+			h.queue.Put(tableSessions, key, nil)
+			return nil
+		}
+		h.restoreSession(uint64(id), &r, now)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("chat: sessions: %w", err)
+	}
+	return nil
+}
+
+func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time) {
+	s := &Session{
+		hub: h, id: id, keep: true, since: r.Away, info: r.Info,
+		members: make(map[missed.Key]*Member), spaces: make(map[string]bool),
+	}
+	if s.since.IsZero() {
+		s.since = now
+	}
+	copy(s.secret[:], r.Secret)
+	s.hasBefore = copy(s.before[:], r.Before) == sha256.Size
+	if i := h.names[skeleton(r.Name)]; i != nil && i.id == r.Identity {
+		i.sessions[id] = s
+		s.ident = i
+		s.name.Store(&i.name)
+	} else if f := h.claim(s, r.Name, r.Identity); f != nil {
+		h.log.Warn("a stored session's name is taken", "name", r.Name, "session", wire.Hex16(id))
+		h.queue.Put(tableSessions, wire.Hex16(id), nil)
+		return
+	}
+	for _, ns := range r.Spaces {
+		if h.namespaces[ns] != nil {
+			s.spaces[ns] = true
+		}
+	}
+	h.sessions[id] = s
+	for _, sm := range r.Members {
+		ns := h.namespaces[sm.Namespace]
+		if ns == nil {
+			continue
+		}
+		room := ns.addRoom(sm.Room)
+		m := &Member{room: room, sess: s, from: sm.From, ended: sm.Ended, epoch: sm.Epoch}
+		m.acked.Store(sm.Acked)
+		m.sent.Store(sm.Sent)
+		m.until.Store(sm.Until)
+		s.members[room.key] = m
+		if !m.ended {
+			room.members[id] = m
+		}
+	}
+}
+
+// endSession forgets s: nothing waits for it any longer and its name is free.
+func (h *Hub) endSession(s *Session, post *hooks) {
+	if h.sessions[s.id] != s {
+		return
+	}
+	for _, key := range sortedMembers(s) {
+		h.leave(s.members[key], "session ended", post)
+	}
+	delete(h.sessions, s.id)
+	h.release(s)
+	if s.keep {
+		h.queue.Put(tableSessions, wire.Hex16(s.id), nil)
+	}
+}
