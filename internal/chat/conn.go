@@ -45,8 +45,8 @@ type Conn struct {
 	fresh  bool // Connected was sent and the client not heard since
 
 	mu       sync.Mutex
-	controls [][]byte // control frames that wait; before any event
-	bytes    int      // of controls
+	queue [][]byte // control frames that wait; before any event
+	bytes    int      // of queue
 	ready    []*feed  // that have something to read
 	awake    bool     // the transport was told and has not yet come back empty
 }
@@ -98,7 +98,7 @@ func (c *Conn) frame(frame []byte) {
 		}
 		return
 	}
-	c.controls = append(c.controls, frame)
+	c.queue = append(c.queue, frame)
 	c.bytes += len(frame)
 	c.rouse()
 }
@@ -110,7 +110,7 @@ func (c *Conn) offer(frame []byte) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.controls = append(c.controls, frame)
+	c.queue = append(c.queue, frame)
 	c.bytes += len(frame)
 	c.rouse()
 	return true
@@ -125,13 +125,13 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 	before, n := len(dst), 0
 	c.mu.Lock()
 	for {
-		if len(c.controls) > 0 {
-			dst = append(dst, c.controls...)
+		if len(c.queue) > 0 {
+			dst = append(dst, c.queue...)
 			n += c.bytes
-			clear(c.controls)
-			c.controls, c.bytes = c.controls[:0], 0
-			if cap(c.controls) > 64 {
-				c.controls = nil
+			clear(c.queue)
+			c.queue, c.bytes = c.queue[:0], 0
+			if cap(c.queue) > 64 {
+				c.queue = nil
 			}
 		}
 		if n >= max || len(c.ready) == 0 {
@@ -172,7 +172,7 @@ func (c *Conn) Receive(e *wire.Envelope) error {
 		return errors.New("chat: the connection is being closed")
 	}
 	if c.sess == nil && e.Kind != wire.KindConnect && e.Kind != wire.KindBye {
-		return c.broken("not_connected", e.Kind.String()+" before connect", e.ID)
+		return c.broken("not_connected", e.Kind.String()+" before connect", "send connect first")
 	}
 	if c.fresh && e.Kind != wire.KindConnect {
 		c.fresh = false
@@ -202,7 +202,7 @@ func (c *Conn) Receive(e *wire.Envelope) error {
 		c.leaving(e)
 		return nil
 	}
-	return c.broken("bad_kind", "a client does not send "+e.Kind.String(), e.ID)
+	return c.broken("bad_kind", "a client does not send "+e.Kind.String(), "")
 }
 
 // Flush ends a batch of Receive: it wakes the members of the rooms that the
@@ -217,16 +217,20 @@ func (c *Conn) Flush() {
 }
 
 // broken queues the error that names the protocol fault and returns it.
-func (c *Conn) broken(code, message string, id uint64) error {
-	f := &wire.Fault{Code: code, Message: message}
+func (c *Conn) broken(code, message, hint string) error {
+	f := &wire.Fault{Code: code, Message: message, Hint: hint}
 	c.Fault(f)
 	return f
 }
 
 // Fault tells the peer what was wrong and takes nothing more from it. A
 // transport calls it for bytes that do not decode, then closes after Next has
-// given everything.
-func (c *Conn) Fault(f *wire.Fault) {
+// given everything. An err that is a [*wire.Fault] is told as it is.
+func (c *Conn) Fault(err error) {
+	var f *wire.Fault
+	if !errors.As(err, &f) {
+		f = &wire.Fault{Code: "bad_frame", Message: err.Error()}
+	}
 	if c.ended.CompareAndSwap(false, true) {
 		c.hub.count(f.Code)
 		c.fault(f, 0)
@@ -275,7 +279,7 @@ func (c *Conn) consumed(e *wire.Envelope) error {
 	}
 	m := f.m
 	if sent := m.sent.Load(); e.Seq > sent {
-		return c.broken("bad_consumed", fmt.Sprintf("consumed %d in %q, but only %d was sent", e.Seq, e.Room, sent), 0)
+		return c.broken("bad_consumed", fmt.Sprintf("consumed %d in %q, but only %d was sent", e.Seq, e.Room, sent), "")
 	}
 	before := m.acked.Load()
 	if m.sess.keep && raise(&m.acked, e.Seq) {

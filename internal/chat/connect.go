@@ -39,12 +39,12 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	}
 	var body wire.Connect
 	if err := wire.DecodeBody(e.Args, &body); err != nil {
-		return c.broken("bad_connect", err.Error(), 0)
+		return c.broken("bad_connect", err.Error(), "")
 	}
 	proof, f := c.prove(&body)
 	if f != nil {
 		// A wrong key is not to be tried often: one try a connection.
-		return c.broken(f.Code, f.Message, 0)
+		return c.broken(f.Code, f.Message, f.Hint)
 	}
 	refuse := func(f *wire.Fault) error {
 		h.count(f.Code)
@@ -62,7 +62,7 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	h.mu.Lock()
 	if h.closed || c.off {
 		h.mu.Unlock()
-		return c.broken("closing", "the server is closing", 0)
+		return c.broken("closing", "the server is closing", "")
 	}
 	s, secret, f := h.admit(c, &body, &post)
 	if f != nil {
@@ -85,7 +85,7 @@ func (c *Conn) connect(e *wire.Envelope) error {
 		h.detach(c, "store failed", &post)
 		h.mu.Unlock()
 		post.run()
-		return c.broken("store", "the session could not be stored: "+err.Error(), 0)
+		return c.broken("store", "the session could not be stored: "+err.Error(), "")
 	}
 	answer := wire.Connected{
 		Name: s.Name(), PingMS: c.pingInterval().Milliseconds(), TimeoutMS: h.cfg.PingTimeout.Milliseconds(),
@@ -129,14 +129,14 @@ func (c *Conn) connectSpace(e *wire.Envelope) error {
 	}
 	var body wire.Connect
 	if err := wire.DecodeBody(e.Args, &body); err != nil {
-		return c.broken("bad_connect", err.Error(), 0)
+		return c.broken("bad_connect", err.Error(), "")
 	}
 	h.mu.Lock()
 	_, there := c.sockets[ns.name]
 	c.sess.spaces[ns.name] = true
 	h.mu.Unlock()
 	if there {
-		return c.broken("double_connect", "already connected to namespace "+quote(ns.name), 0)
+		return c.broken("double_connect", "already connected to namespace "+quote(ns.name), "")
 	}
 	var post hooks
 	c.enter(ns, e.ID, &wire.Connected{Name: c.sess.Name()}, body.Rooms, &post)
@@ -209,7 +209,7 @@ func (h *Hub) resume(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte
 		s = h.sessions[uint64(id)]
 	}
 	if s == nil || !s.keep {
-		return nil, nil, &wire.Fault{Code: "no_session", Message: "no such session: it ended, expired, or the server was started again without --data",
+		return nil, nil, &wire.Fault{Code: "bad_session", Message: "no such session: it ended, expired, or the server was started again without --data",
 			Hint: "connect with a new session"}
 	}
 	secret, ok := wire.DecodeHex(body.Secret, wire.SecretSize)
@@ -221,7 +221,8 @@ func (h *Hub) resume(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte
 	}
 	if old := s.conn; old != nil {
 		post.then(func() {
-			old.bye("the session was resumed on another connection")
+			old.Fault(&wire.Fault{Code: "replaced", Message: "the session was resumed on another connection"})
+			old.end()
 			old.Detach("resumed elsewhere")
 		})
 		for _, f := range old.feeds {

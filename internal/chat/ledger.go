@@ -127,10 +127,10 @@ func (ns *Namespace) Explain(room string, seq uint64) (*Story, error) {
 	}
 	st.Trimmed = !ok
 	for _, m := range r.past {
-		st.Members = append(st.Members, m.fate(seq, !allowed(mark, m.sess.id)))
+		st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 	}
 	for _, id := range sortedKeys(r.members) {
-		st.Members = append(st.Members, r.members[id].fate(seq, !allowed(mark, id)))
+		st.Members = append(st.Members, r.members[id].fate(seq, !mark.Allows(id)))
 	}
 	slices.SortStableFunc(st.Members, func(a, b Fate) int { return cmp.Compare(a.Name, b.Name) })
 	return st, nil

@@ -64,7 +64,7 @@ func (h *Hub) kick(m *Member, reason string, post *hooks) {
 	if s.conn != nil {
 		s.conn.frame(encode(&wire.Envelope{
 			Kind: wire.KindError, Namespace: []byte(r.key.Namespace), Room: []byte(r.name), Seq: head,
-			Args: wire.EncodeBody(&wire.Fault{Code: "kicked", Message: "removed from " + quote(r.name) + because(reason)}),
+			Args: wire.EncodeBody(&wire.Fault{Code: "removed", Message: "removed from " + quote(r.name) + because(reason)}),
 		}))
 	}
 	h.notify(r, s.id, "member_left", post, s.Name(), "kicked"+because(reason))

@@ -36,6 +36,7 @@ type Call struct {
 	Args   []json.RawMessage
 
 	id      uint64 // the emit's message id
+	wants   bool   // an acknowledgement
 	durable bool   // the answer waits until what the handler did is stored
 }
 

@@ -136,7 +136,7 @@ func (o Operator) publish(e *wire.Envelope, expect []func([]*Socket)) (int, erro
 		var sockets []*Socket
 		for i, r := range rooms {
 			for id, m := range r.members {
-				if c := m.sess.conn; c != nil && allowed(marks[i], id) && c.sockets[o.ns.name] != nil {
+				if c := m.sess.conn; c != nil && marks[i].Allows(id) && c.sockets[o.ns.name] != nil {
 					sockets = append(sockets, c.sockets[o.ns.name])
 				}
 			}
@@ -154,7 +154,7 @@ func (o Operator) publish(e *wire.Envelope, expect []func([]*Socket)) (int, erro
 		// The message id is the server's own and tells the acknowledgement
 		// apart; only clients' ids are remembered against duplicates.
 		e.ID, e.Seq, e.Prev = id, 0, 0
-		if _, _, err := r.publish(e, marks[i]); err != nil {
+		if err := r.publish(e, marks[i], nil); err != nil {
 			return i, err
 		}
 		r.wake()

@@ -62,22 +62,23 @@ func (c *Conn) publish(e *wire.Envelope, f *feed) error {
 		}
 		return nil
 	}
-	seq, _, err := room.publish(&ev, mark)
-	if err != nil {
-		return c.refuse(e, storeFault(err))
-	}
-	if n := len(c.dirty); n == 0 || c.dirty[n-1] != room {
-		c.dirty = append(c.dirty, room)
-	}
+	var done func(uint64, error)
 	if wantsAck {
-		ack := wire.Envelope{Kind: wire.KindAck, ID: id, Seq: seq, Time: ev.Time, Namespace: []byte(room.key.Namespace), Room: []byte(room.name)}
-		c.hub.queue.After(func(err error) {
+		ack := wire.Envelope{Kind: wire.KindAck, ID: id, Time: ev.Time, Namespace: []byte(room.key.Namespace), Room: []byte(room.name)}
+		done = func(seq uint64, err error) {
 			if err != nil {
 				c.failed(&ack, storeFault(err))
 				return
 			}
+			ack.Seq = seq
 			c.control(&ack)
-		})
+		}
+	}
+	if err := room.publish(&ev, mark, done); err != nil {
+		return c.refuse(e, storeFault(err))
+	}
+	if n := len(c.dirty); n == 0 || c.dirty[n-1] != room {
+		c.dirty = append(c.dirty, room)
 	}
 	return nil
 }
@@ -86,6 +87,8 @@ func storeFault(err error) *wire.Fault {
 	switch {
 	case errors.Is(err, missed.ErrFull):
 		return &wire.Fault{Code: "full", Message: err.Error(), Hint: "the room's queue is full and refuses new events", RetryMS: 1000}
+	case errors.Is(err, missed.ErrDropped):
+		return &wire.Fault{Code: "no_room", Message: err.Error()}
 	default:
 		return &wire.Fault{Code: "store", Message: err.Error(), RetryMS: 1000}
 	}
@@ -150,35 +153,51 @@ func (c *Conn) request(e *wire.Envelope) error {
 			return c.refuse(e, &wire.Fault{Code: "bad_arguments", Message: err.Error()})
 		}
 	}
-	call := &Call{Socket: sock, Event: string(e.Event), Args: args, id: e.ID}
+	call := &Call{Socket: sock, Event: string(e.Event), Args: args, id: e.ID, wants: e.Flags&wire.FlagAck != 0}
 	result, err := handler(call)
+	switch {
+	case errors.Is(err, ErrLater):
+	case err == nil && call.durable:
+		c.hub.queue.After(func(err error) {
+			if err != nil {
+				err = storeFault(err)
+			}
+			call.Answer(result, err)
+		})
+	default:
+		call.Answer(result, err)
+	}
+	return nil
+}
+
+// ErrLater is what a handler returns that will call [Call.Answer] by itself.
+var ErrLater = errors.New("chat: the answer comes later")
+
+// Answer sends the acknowledgement, if the client wants one, or the error. A
+// handler calls it only after it returned ErrLater, from any goroutine, once.
+func (call *Call) Answer(result any, err error) {
+	c := call.Socket.conn
+	e := wire.Envelope{ID: call.id, Namespace: []byte(call.Socket.ns.name)}
+	if call.wants {
+		e.Flags = wire.FlagAck
+	}
 	if err != nil {
 		var f *wire.Fault
 		if !errors.As(err, &f) {
 			f = &wire.Fault{Code: "failed", Message: err.Error()}
 		}
-		return c.refuse(e, f)
+		c.refuse(&e, f)
+		return
 	}
-	if e.Flags&wire.FlagAck == 0 {
-		return nil
+	if !call.wants {
+		return
 	}
 	b, err := json.Marshal([]any{result})
 	if err != nil || len(b) > wire.MaxArguments {
-		return c.refuse(e, &wire.Fault{Code: "too_large", Message: fmt.Sprintf("the answer has %d bytes, at most %d", len(b), wire.MaxArguments)})
+		c.refuse(&e, &wire.Fault{Code: "too_large", Message: fmt.Sprintf("the answer has %d bytes, at most %d", len(b), wire.MaxArguments)})
+		return
 	}
-	ack := wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: []byte(sock.ns.name), Time: time.Now().UnixMicro(), Args: b}
-	if !call.durable {
-		c.control(&ack)
-		return nil
-	}
-	c.hub.queue.After(func(err error) {
-		if err != nil {
-			c.failed(&ack, storeFault(err))
-			return
-		}
-		c.control(&ack)
-	})
-	return nil
+	c.control(&wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: e.Namespace, Time: time.Now().UnixMicro(), Args: b})
 }
 
 // notify tells the present members of a room what became of another: a

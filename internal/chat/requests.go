@@ -262,12 +262,13 @@ func (ns *Namespace) direct(call *Call) (any, error) {
 		Namespace: []byte(ns.name), Room: []byte(r.name), Sender: []byte(call.Socket.Name()), Event: []byte(event),
 		Args: wire.EncodeBody(append([]json.RawMessage{}, call.Args[2:]...)),
 	}
-	if _, _, err := r.publish(&e, nil); err != nil {
+	to := who.name
+	err = r.publish(&e, nil, func(_ uint64, err error) { call.Answer(to, err) })
+	if err != nil {
 		return nil, storeFault(err)
 	}
 	r.wake()
-	call.durable = true
-	return who.name, nil
+	return nil, ErrLater
 }
 
 // openIdentity returns the identity's own room, with all its sessions in it.
@@ -316,7 +317,7 @@ func (ns *Namespace) history(call *Call) (any, error) {
 		if !ok {
 			break
 		}
-		if !allowed(mark, viewer) {
+		if !mark.Allows(viewer) {
 			continue
 		}
 		p := Past{Seq: seq, Time: time.UnixMicro(e.Time), Sender: string(e.Sender), Event: string(e.Event)}

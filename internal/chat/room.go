@@ -243,10 +243,11 @@ func encode(e *wire.Envelope) []byte {
 	return b
 }
 
-// publish appends an event and returns its sequence number. The caller wakes
-// the room: once for a batch.
-func (r *Room) publish(e *wire.Envelope, mark *missed.Mark) (seq uint64, dup bool, err error) {
-	seq, dup, err = r.log.Append(e, mark)
+// publish appends an event. The caller wakes the room: once for a batch. If
+// publish returns no error, done, if not nil, is told once whether the event
+// is stored, in the store's sense of the word.
+func (r *Room) publish(e *wire.Envelope, mark *missed.Mark, done func(seq uint64, err error)) error {
+	_, dup, err := r.log.AppendThen(e, mark, done)
 	stats := &r.ns.hub.stats
 	switch {
 	case err != nil:
@@ -256,7 +257,7 @@ func (r *Room) publish(e *wire.Envelope, mark *missed.Mark) (seq uint64, dup boo
 	default:
 		stats.published.Add(1)
 	}
-	return seq, dup, err
+	return err
 }
 
 // sendVolatile hands a frame to every present member that has nothing else
@@ -267,7 +268,7 @@ func (r *Room) sendVolatile(frame []byte, mark *missed.Mark) {
 	r.mu.Unlock()
 	stats := &r.ns.hub.stats
 	for _, f := range feeds {
-		if until := f.m.until.Load(); until != 0 || !allowed(mark, f.m.sess.id) {
+		if until := f.m.until.Load(); until != 0 || !mark.Allows(f.m.sess.id) {
 			continue
 		}
 		if f.conn.offer(frame) {
@@ -277,18 +278,4 @@ func (r *Room) sendVolatile(frame []byte, mark *missed.Mark) {
 			f.m.sess.dropped.Add(1)
 		}
 	}
-}
-
-// allowed reports whether the viewer may see an event with that mark.
-func allowed(m *missed.Mark, viewer uint64) bool {
-	if m == nil {
-		return true
-	}
-	if m.Only != nil {
-		if _, ok := slices.BinarySearch(m.Only, viewer); !ok {
-			return false
-		}
-	}
-	_, ok := slices.BinarySearch(m.Except, viewer)
-	return !ok
 }
