@@ -44,6 +44,11 @@ const (
 	datagramFlagsEnd
 )
 
+var datagramFlagNames = [...]string{"mac", "fragment", "reliable"}
+
+// String returns the names of the set flags, joined by "+", or "none".
+func (f DatagramFlags) String() string { return flagString(uint16(f), datagramFlagNames[:]) }
+
 // Sizes in bytes of a datagram's parts, and its caps.
 const (
 	DatagramHeader = 44    // the fixed header
@@ -105,7 +110,7 @@ func (h *Header) Overhead() int {
 }
 
 // AppendHeader appends h to dst. The MAC, if any, is written as it stands in
-// h; [Seal] fills it in afterwards.
+// h; [Sealer.Seal] fills it in afterwards.
 func AppendHeader(dst []byte, h *Header) []byte {
 	dst = append(dst, magic, Version, byte(h.Type), byte(h.Flags))
 	dst = binary.BigEndian.AppendUint64(dst, h.Session)
@@ -125,23 +130,24 @@ func AppendHeader(dst []byte, h *Header) []byte {
 }
 
 // DecodeHeader reads the header of datagram b and returns the payload, which
-// aliases b. It does not check the MAC: see [Verify].
+// aliases b. After an error h is the zero Header. It does not check the MAC:
+// see [Sealer.Verify].
 func DecodeHeader(b []byte) (h Header, payload []byte, err error) {
 	if len(b) < DatagramHeader {
-		return h, nil, fmt.Errorf("wire: datagram of %d bytes, at least %d: %w", len(b), DatagramHeader, ErrShort)
+		return Header{}, nil, fmt.Errorf("wire: datagram of %d bytes, at least %d: %w", len(b), DatagramHeader, ErrShort)
 	}
 	if b[0] != magic || b[1] != Version {
-		return h, nil, fmt.Errorf("wire: datagram starts %02x %02x, want %02x %02x: %w", b[0], b[1], magic, Version, ErrVersion)
+		return Header{}, nil, fmt.Errorf("wire: datagram starts %02x %02x, want %02x %02x: %w", b[0], b[1], magic, Version, ErrVersion)
 	}
 	h.Type, h.Flags = DatagramType(b[2]), DatagramFlags(b[3])
 	if h.Type == 0 || h.Type >= typeEnd {
-		return h, nil, fmt.Errorf("wire: datagram type %d: %w", h.Type, ErrKind)
+		return Header{}, nil, fmt.Errorf("wire: datagram type %d: %w", h.Type, ErrKind)
 	}
 	if h.Flags >= datagramFlagsEnd {
-		return h, nil, fmt.Errorf("wire: datagram flags %#x: %w", uint8(h.Flags), ErrFlags)
+		return Header{}, nil, fmt.Errorf("wire: datagram flags %#x: %w", uint8(h.Flags), ErrFlags)
 	}
 	if over := h.Overhead(); len(b) < over {
-		return h, nil, fmt.Errorf("wire: datagram of %d bytes, its header needs %d: %w", len(b), over, ErrShort)
+		return Header{}, nil, fmt.Errorf("wire: datagram of %d bytes, its header needs %d: %w", len(b), over, ErrShort)
 	}
 	h.Session = binary.BigEndian.Uint64(b[4:])
 	h.Number = binary.BigEndian.Uint64(b[12:])
@@ -158,7 +164,7 @@ func DecodeHeader(b []byte) (h Header, payload []byte, err error) {
 		f.Index = binary.BigEndian.Uint16(rest[4:])
 		f.Count = binary.BigEndian.Uint16(rest[6:])
 		if f.Count < 2 || f.Count > MaxFragments || f.Index >= f.Count {
-			return h, nil, fmt.Errorf("wire: fragment %d of %d, at most %d: %w", f.Index, f.Count, MaxFragments, ErrSize)
+			return Header{}, nil, fmt.Errorf("wire: fragment %d of %d, at most %d: %w", f.Index, f.Count, MaxFragments, ErrSize)
 		}
 		rest = rest[FragmentSize:]
 	}
@@ -167,24 +173,37 @@ func DecodeHeader(b []byte) (h Header, payload []byte, err error) {
 
 // A Sealer makes and checks the MACs of one direction. Use it from one
 // goroutine at a time.
-type Sealer struct{ mac hash.Hash }
+type Sealer struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
+}
 
 // NewSealer returns a Sealer for key, which both ends derive alike.
 func NewSealer(key []byte) *Sealer { return &Sealer{mac: hmac.New(sha256.New, key)} }
 
-func (s *Sealer) sum(b []byte) [MACSize]byte {
+// NewSealers returns the Sealers of a session's two directions: client is for
+// what the client sends. Each has a key of its own, derived from the session's,
+// so that a datagram sent back to where it came from does not pass.
+func NewSealers(key []byte) (client, server *Sealer) {
+	return NewSealer(Prove(key, proveFromClient, nil, nil)), NewSealer(Prove(key, proveFromServer, nil, nil))
+}
+
+// What the keys of NewSealers are derived for.
+const (
+	proveFromClient = "wirelab from client"
+	proveFromServer = "wirelab from server"
+)
+
+func (s *Sealer) compute(b []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(b[:DatagramHeader])
 	s.mac.Write(b[DatagramHeader+MACSize:])
-	var sum [sha256.Size]byte
-	s.mac.Sum(sum[:0])
-	return [MACSize]byte(sum[:])
+	return s.mac.Sum(s.sum[:0])[:MACSize]
 }
 
 // Seal writes the MAC into datagram b, whose header has DatagramMAC set.
 func (s *Sealer) Seal(b []byte) {
-	sum := s.sum(b)
-	copy(b[DatagramHeader:], sum[:])
+	copy(b[DatagramHeader:DatagramHeader+MACSize], s.compute(b))
 }
 
 // Verify reports, in constant time, whether datagram b carries the right MAC.
@@ -193,6 +212,5 @@ func (s *Sealer) Verify(b []byte) bool {
 	if len(b) < DatagramHeader+MACSize || DatagramFlags(b[3])&DatagramMAC == 0 {
 		return false
 	}
-	sum := s.sum(b)
-	return hmac.Equal(sum[:], b[DatagramHeader:DatagramHeader+MACSize])
+	return hmac.Equal(s.compute(b), b[DatagramHeader:DatagramHeader+MACSize])
 }

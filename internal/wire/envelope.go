@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Version is the only envelope version that this package reads and writes.
@@ -87,26 +88,22 @@ const (
 var flagNames = [...]string{"ack", "volatile", "broadcast", "retry", "binary", "failed", "direct"}
 
 // String returns the names of the set flags, joined by "+", or "none".
-func (f Flags) String() string {
+func (f Flags) String() string { return flagString(uint16(f), flagNames[:]) }
+
+func flagString(f uint16, names []string) string {
 	if f == 0 {
 		return "none"
 	}
 	var s []byte
-	for i, name := range flagNames {
+	for i, name := range names {
 		if f&(1<<i) != 0 {
-			if s != nil {
-				s = append(s, '+')
-			}
-			s = append(s, name...)
+			s = append(append(s, name...), '+')
 		}
 	}
-	if rest := f &^ (flagsEnd - 1); rest != 0 {
-		if s != nil {
-			s = append(s, '+')
-		}
-		s = fmt.Appendf(s, "0x%x", uint16(rest))
+	if unknown := f >> len(names) << len(names); unknown != 0 {
+		return string(fmt.Appendf(s, "0x%x", unknown))
 	}
-	return string(s)
+	return string(s[:len(s)-1])
 }
 
 // An Envelope is one message of the protocol, in fields.
@@ -184,7 +181,7 @@ func AppendEnvelope(dst []byte, e *Envelope) ([]byte, error) {
 	if err := e.Check(); err != nil {
 		return dst, err
 	}
-	return appendEnvelope(dst, e), nil
+	return appendEnvelope(slices.Grow(dst, e.Size()), e), nil
 }
 
 // AppendFrame appends e to dst with its length prefix, as a stream carries it.
@@ -194,11 +191,7 @@ func AppendFrame(dst []byte, e *Envelope) ([]byte, error) {
 		return dst, err
 	}
 	size := e.Size()
-	if cap(dst)-len(dst) < LengthSize+size {
-		grown := make([]byte, len(dst), len(dst)+LengthSize+size)
-		copy(grown, dst)
-		dst = grown
-	}
+	dst = slices.Grow(dst, LengthSize+size)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(size))
 	return appendEnvelope(dst, e), nil
 }
@@ -224,13 +217,15 @@ func appendEnvelope(dst []byte, e *Envelope) []byte {
 	return append(dst, e.Args...)
 }
 
-// Decode reads one envelope that fills b exactly. The result aliases b.
+// Decode reads one envelope that fills b exactly. The result aliases b; after
+// an error it is the zero Envelope.
 func Decode(b []byte) (Envelope, error) {
 	var e Envelope
 	err := e.decode(b)
 	return e, err
 }
 
+// decode sets e only if all of b is right.
 func (e *Envelope) decode(b []byte) error {
 	if len(b) < MinEnvelope {
 		return fmt.Errorf("wire: envelope of %d bytes, at least %d: %w", len(b), MinEnvelope, ErrShort)
@@ -246,7 +241,7 @@ func (e *Envelope) decode(b []byte) error {
 	if names > len(b) {
 		return fmt.Errorf("wire: names need %d bytes, envelope has %d: %w", names, len(b), ErrShort)
 	}
-	*e = Envelope{
+	d := Envelope{
 		Kind:  Kind(b[1]),
 		Flags: Flags(binary.BigEndian.Uint16(b[2:])),
 		Seq:   binary.BigEndian.Uint64(b[8:]),
@@ -255,12 +250,16 @@ func (e *Envelope) decode(b []byte) error {
 		Time:  int64(binary.BigEndian.Uint64(b[32:])),
 	}
 	i := HeaderSize
-	e.Namespace, i = b[i:i+nl:i+nl], i+nl
-	e.Room, i = b[i:i+rl:i+rl], i+rl
-	e.Sender, i = b[i:i+sl:i+sl], i+sl
-	e.Event, i = b[i:i+el:i+el], i+el
-	e.Args = b[i:len(b):len(b)]
-	return e.Check()
+	d.Namespace, i = b[i:i+nl:i+nl], i+nl
+	d.Room, i = b[i:i+rl:i+rl], i+rl
+	d.Sender, i = b[i:i+sl:i+sl], i+sl
+	d.Event, i = b[i:i+el:i+el], i+el
+	d.Args = b[i:len(b):len(b)]
+	if err := d.Check(); err != nil {
+		return err
+	}
+	*e = d
+	return nil
 }
 
 // SplitFrame cuts the first frame off b and returns its envelope's bytes and

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -23,9 +22,11 @@ var largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); r
 type Reader struct {
 	r          io.Reader
 	buf        []byte
-	start, end int
+	start, end int     // buf[start:end] was read and not yet returned
+	small      []byte  // buf when the stream is idle
 	pooled     *[]byte // the pool's own buffer when buf is one
-	small      []byte
+	full       bool    // the last read left no room: more is likely waiting
+	err        error   // came along with the last bytes read
 }
 
 // NewReader returns a Reader of r. It reads ahead: nobody else may read r.
@@ -33,26 +34,24 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
 
 // Next returns the next frame, decoded, and its raw bytes with the length
 // prefix. Both are good until the next call. It returns io.EOF only on a frame
-// boundary and io.ErrUnexpectedEOF inside a frame; an error of the format
-// wraps one of the package's errors and leaves the stream unusable.
+// boundary and io.ErrUnexpectedEOF inside a frame. An error of the format wraps
+// one of the package's errors and leaves the stream unusable; raw is then the
+// frame at fault, if its length could be read.
 func (r *Reader) Next() (e Envelope, raw []byte, err error) {
 	for {
-		b := r.buf[r.start:r.end]
-		need := LengthSize
-		if len(b) >= LengthSize {
+		if b := r.buf[r.start:r.end]; len(b) >= LengthSize {
 			n, err := frameLength(b)
 			if err != nil {
 				return e, nil, err
 			}
-			need += n
-			if len(b) >= need {
-				r.start += need
-				raw = b[:need:need]
+			if end := LengthSize + n; len(b) >= end {
+				r.start += end
+				raw = b[:end:end]
 				err = e.decode(raw[LengthSize:])
 				return e, raw, err
 			}
 		}
-		if err := r.fill(need); err != nil {
+		if err := r.fill(); err != nil {
 			if err == io.EOF && r.end > r.start {
 				err = fmt.Errorf("wire: stream ended %d bytes into a frame: %w", r.end-r.start, io.ErrUnexpectedEOF)
 			}
@@ -72,59 +71,49 @@ func (r *Reader) Buffered() bool {
 	return err != nil || len(b) >= LengthSize+n
 }
 
-// fill reads once, into a buffer that can hold need bytes of the frame at start.
-func (r *Reader) fill(need int) error {
+// fill reads once, behind what is held. A buffer grows only when it is full:
+// a length prefix alone, true or not, costs its sender's peer no memory.
+func (r *Reader) fill() error {
+	if err := r.err; err != nil {
+		r.err = nil
+		return err
+	}
 	held := r.end - r.start
 	switch {
-	case held == 0 && r.pooled != nil && r.end <= smallBuffer:
-		// The last read found little: the stream is idle now.
-		r.release()
-		r.buf = r.small
 	case r.buf == nil:
 		r.small = make([]byte, smallBuffer)
 		r.buf = r.small
-	case r.end == len(r.buf) && r.pooled == nil, need > len(r.buf):
-		// The small buffer was filled to the brim, or a frame is larger.
-		r.grow(need)
-	}
-	if r.start > 0 {
-		copy(r.buf, r.buf[r.start:r.end])
-		r.start, r.end = 0, held
+	case held == 0 && !r.full && len(r.buf) > smallBuffer:
+		// The last read emptied the stream, so the next may wait for long.
+		r.use(r.small, nil)
+	case held == len(r.buf) && held >= largeBuffer:
+		r.use(make([]byte, MaxFrame), nil) // not pooled: such frames are rare
+	case r.full && len(r.buf) == smallBuffer:
+		p := largeBuffers.Get().(*[]byte)
+		r.use(*p, p)
+	case r.start > 0:
+		r.use(r.buf, r.pooled)
 	}
 	for range 100 {
 		n, err := r.r.Read(r.buf[r.end:])
-		r.end += n
 		if n > 0 {
+			r.end += n
+			r.full = r.end == len(r.buf)
+			r.err = err
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("wire: %w", errors.Join(io.ErrNoProgress))
+	return fmt.Errorf("wire: %w", io.ErrNoProgress)
 }
 
-func (r *Reader) grow(need int) {
-	held := r.buf[r.start:r.end]
-	var buf []byte
-	if need <= largeBuffer {
-		p := largeBuffers.Get().(*[]byte)
-		buf = *p
-		n := copy(buf, held)
-		r.release()
-		r.pooled, r.buf, r.start, r.end = p, buf, 0, n
-		return
-	}
-	buf = make([]byte, MaxFrame)
-	n := copy(buf, held)
-	r.release()
-	// Not pooled: frames of this size are rare.
-	r.pooled, r.buf, r.start, r.end = &buf, buf, 0, n
-}
-
-func (r *Reader) release() {
-	if r.pooled != nil && len(*r.pooled) == largeBuffer {
+// use moves what is held to the start of buf and goes on with that.
+func (r *Reader) use(buf []byte, pooled *[]byte) {
+	n := copy(buf, r.buf[r.start:r.end])
+	if r.pooled != nil && r.pooled != pooled {
 		largeBuffers.Put(r.pooled)
 	}
-	r.pooled, r.start, r.end = nil, 0, 0
+	r.buf, r.pooled, r.start, r.end = buf, pooled, 0, n
 }
