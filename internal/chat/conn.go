@@ -44,11 +44,11 @@ type Conn struct {
 	limit  *rate.Limiter
 	fresh  bool // Connected was sent and the client not heard since
 
-	mu       sync.Mutex
+	mu    sync.Mutex
 	queue [][]byte // control frames that wait; before any event
-	bytes    int      // of queue
-	ready    []*feed  // that have something to read
-	awake    bool     // the transport was told and has not yet come back empty
+	bytes int      // of queue
+	ready []*feed  // that have something to read
+	awake bool     // the transport was told and has not yet come back empty
 }
 
 // pingInterval is how often the peer is pinged.
