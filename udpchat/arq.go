@@ -1,0 +1,356 @@
+package udpchat
+
+import (
+	"errors"
+	mathbits "math/bits"
+	"time"
+
+	"wirelab/internal/wire"
+)
+
+const (
+	initialWindow = 10 // datagrams in flight at first (RFC 6928)
+	minWindow     = 2  // what halving leaves at least (RFC 5681, equation 4)
+	reorderLimit  = 3  // later acks after which one is taken for lost (RFC 5681, section 3.2)
+	maxTimeouts   = 8  // in a row, after which the peer is given up
+	maxSilence    = 30 * time.Second
+	maxWaiting    = 64 // reliable datagrams not sent yet, above which no more are taken
+
+	ackDelay = 25 * time.Millisecond // how long an ack may wait for company
+	ackEvery = 2                     // datagrams that one ack may answer (RFC 5681, section 4.2)
+)
+
+// errAck means that the peer acknowledged what was never sent.
+var errAck = errors.New("acknowledges what was never sent")
+
+// A parcel is one datagram's worth of the reliable channel: an envelope, or a
+// fragment of one. The payload is shared and never written to.
+type parcel struct {
+	number   uint64 // in the reliable channel, from 1
+	fragment wire.Fragment
+	payload  []byte
+}
+
+// A flight is a parcel that has been sent, or waits to be.
+type flight struct {
+	parcel
+	sent  time.Time // the last time
+	order uint64    // of that transmission among all
+	times int       // how often
+	later int       // parcels sent after it that were acknowledged since
+	acked bool
+	lost  bool // to be sent again
+}
+
+// A sender is the sending half of the reliable channel: selective repeat with
+// a congestion window. It holds no clock and does no I/O: it is told what
+// arrives, and says what to send and when to be asked again.
+//
+// The window is at most [wire.AckWindow] numbers wide, since an ack cannot
+// name more. Within it a congestion window (RFC 8085, section 3.1.1) opens by
+// slow start and halves at a loss (RFC 5681).
+type sender struct {
+	rtt rtt
+
+	ring  []flight // numbers base to end−1, at number modulo len(ring), a power of two
+	base  uint64   // the oldest that is not acknowledged
+	next  uint64   // the first that was never sent
+	end   uint64   // after the last that was handed in
+	out   int      // sent and neither acknowledged nor taken for lost
+	lost  int      // to be sent again
+	order uint64   // transmissions so far
+
+	window    float64 // the congestion window in datagrams
+	threshold float64 // where slow start ends
+	limited   bool    // the window held something back since the last ack
+	recovery  uint64  // losses of transmissions before this order have been paid for
+	prompt    bool    // one retransmission may go out whatever the window says
+
+	timer    time.Time // when the oldest is taken for lost; zero: not running
+	timeouts int       // in a row
+	progress time.Time // when something was acknowledged, or the channel became busy
+	dead     bool
+
+	resent uint64 // transmissions beyond the first, for people
+}
+
+func newSender() sender {
+	return sender{base: 1, next: 1, end: 1, window: initialWindow, threshold: wire.AckWindow}
+}
+
+func (s *sender) at(number uint64) *flight { return &s.ring[number&uint64(len(s.ring)-1)] }
+
+// waiting returns how many parcels have never been sent.
+func (s *sender) waiting() int { return int(s.end - s.next) }
+
+// idle reports whether everything that was handed in has been acknowledged.
+func (s *sender) idle() bool { return s.base == s.end }
+
+// push hands in the next parcel. It is the caller's to stop when waiting
+// exceeds maxWaiting.
+func (s *sender) push(now time.Time, payload []byte, fragment wire.Fragment) {
+	if int(s.end-s.base) == len(s.ring) {
+		grown := make([]flight, max(8, 2*len(s.ring)))
+		for n := s.base; n < s.end; n++ {
+			grown[n&uint64(len(grown)-1)] = *s.at(n)
+		}
+		s.ring = grown
+	}
+	if s.idle() {
+		s.progress = now
+	}
+	*s.at(s.end) = flight{parcel: parcel{number: s.end, fragment: fragment, payload: payload}}
+	s.end++
+}
+
+// poll returns the parcel to send now, which counts as sent with that, and
+// whether it was sent before. Nil means: nothing until an ack or deadline.
+func (s *sender) poll(now time.Time) (p *parcel, again bool) {
+	if s.lost == 0 && (s.next == s.end || s.next >= s.base+wire.AckWindow) {
+		return nil, false
+	}
+	if s.out >= int(s.window) && !(s.prompt && s.lost > 0) {
+		s.limited = true
+		return nil, false
+	}
+	var f *flight
+	if s.lost > 0 {
+		for n := s.base; ; n++ {
+			if f = s.at(n); f.lost {
+				break
+			}
+		}
+		f.lost = false
+		s.lost--
+		s.resent++
+		s.prompt = false
+	} else {
+		f = s.at(s.next)
+		s.next++
+	}
+	f.sent, f.order, f.later = now, s.order, 0
+	f.times++
+	s.order++
+	s.out++
+	if s.timer.IsZero() {
+		// RFC 6298, rule 5.1: "Every time a packet containing data is sent
+		// (including a retransmission), if the timer is not running, start it".
+		s.timer = now.Add(s.rtt.timeout())
+	}
+	return &f.parcel, f.times > 1
+}
+
+// ack takes the ack fields of a datagram in. It reports how many parcels they
+// acknowledged that were not before.
+func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
+	if ack >= s.next || bits != 0 && ack+2+uint64(63-mathbits.LeadingZeros64(bits)) >= s.next {
+		return 0, errAck
+	}
+	var (
+		newest *flight // the last sent of those that can be measured
+		orders [2 * wire.AckWindow]uint64
+		news   = orders[:0] // when what is acknowledged now was sent
+	)
+	take := func(n uint64) {
+		f := s.at(n)
+		if f.acked {
+			return
+		}
+		fresh++
+		f.acked, f.payload = true, nil
+		if f.lost {
+			f.lost = false
+			s.lost--
+		} else {
+			s.out--
+		}
+		if f.times == 1 {
+			news = append(news, f.order)
+			if newest == nil || f.order > newest.order {
+				newest = f
+			}
+		}
+	}
+	for n := s.base; n <= ack; n++ {
+		take(n)
+	}
+	for i, b := ack+2, bits; b != 0; i, b = i+1, b>>1 {
+		if b&1 != 0 && i >= s.base {
+			take(i)
+		}
+	}
+	if fresh == 0 {
+		return 0, nil
+	}
+	if newest != nil {
+		s.rtt.sample(now.Sub(newest.sent))
+	}
+	for s.base < s.next && s.at(s.base).acked {
+		s.base++
+	}
+	s.timeouts, s.progress = 0, now
+	s.grow(fresh)
+	if bits == 0 && s.order == s.next-1 {
+		// Nothing was ever sent twice and the acks left no hole, so nothing
+		// that is out was sent before what they name.
+		news = nil
+	}
+	s.detect(news)
+	// RFC 6298, rules 5.2 and 5.3: off when all is acknowledged, else restarted.
+	s.timer = time.Time{}
+	if s.out > 0 || s.lost > 0 {
+		s.timer = now.Add(s.rtt.timeout())
+	}
+	return fresh, nil
+}
+
+// grow opens the congestion window for n acknowledged datagrams, unless it was
+// not the window that held the sender back.
+func (s *sender) grow(n int) {
+	if !s.limited {
+		return
+	}
+	s.limited = false
+	for range n {
+		if s.window < s.threshold {
+			s.window++ // slow start
+		} else {
+			s.window += 1 / s.window // congestion avoidance
+		}
+	}
+	s.window = min(s.window, wire.AckWindow)
+}
+
+// detect takes for lost what three later transmissions have overtaken.
+func (s *sender) detect(news []uint64) {
+	if len(news) == 0 {
+		return
+	}
+	for n := s.base; n < s.next; n++ {
+		f := s.at(n)
+		if f.acked || f.lost {
+			continue
+		}
+		for _, order := range news {
+			if order > f.order {
+				f.later++
+			}
+		}
+		if f.later < reorderLimit {
+			continue
+		}
+		f.lost = true
+		s.lost++
+		s.out--
+		if f.order >= s.recovery {
+			// RFC 5681, section 3.2: half of what is in flight, once for all
+			// the losses of one window.
+			s.threshold = max(float64(s.out+s.lost)/2, minWindow)
+			s.window = s.threshold
+			s.recovery = s.order
+			s.prompt = true
+		}
+	}
+}
+
+// expire does what is due at now: when the timer ran out, everything in flight
+// is taken for lost and the window starts from one. It reports whether that
+// happened. After too many in a row, or too long without progress, the sender
+// is dead.
+func (s *sender) expire(now time.Time) bool {
+	if s.timer.IsZero() || now.Before(s.timer) {
+		return false
+	}
+	s.timeouts++
+	if s.timeouts > maxTimeouts || now.Sub(s.progress) >= maxSilence {
+		s.dead = true
+	}
+	if s.timeouts == 1 {
+		s.threshold = max(float64(s.out+s.lost)/2, minWindow)
+	}
+	for n := s.base; n < s.next; n++ {
+		if f := s.at(n); !f.acked && !f.lost {
+			f.lost = true
+			s.lost++
+			s.out--
+		}
+	}
+	s.window, s.recovery = 1, s.order
+	s.rtt.expired()
+	s.timer = now.Add(s.rtt.timeout())
+	return true
+}
+
+// deadline returns when expire has something to do; zero: never.
+func (s *sender) deadline() time.Time { return s.timer }
+
+// A receiver is the receiving half of the reliable channel: it puts parcels in
+// order, drops what came twice, and says when to acknowledge. Like the sender
+// it holds no clock. It keeps at most AckWindow parcels that came too early.
+type receiver struct {
+	next  uint64   // the first number that has not arrived
+	bits  uint64   // bit i: next+1+i has arrived
+	held  []parcel // those, by number modulo AckWindow
+	since int      // datagrams since the last ack was sent
+	ackAt time.Time
+}
+
+func newReceiver() receiver { return receiver{next: 1} }
+
+// A verdict says what became of a datagram that arrived.
+type verdict uint8
+
+const (
+	accepted  verdict = iota
+	duplicate         // came before
+	refused           // beyond a window or a cap, or false
+)
+
+// take hands in a parcel and appends to dst those that are in order now. Only
+// p.payload of the parcel itself aliases the datagram.
+func (r *receiver) take(now time.Time, dst []parcel, p parcel) ([]parcel, verdict) {
+	switch {
+	case p.number < r.next, p.number > r.next && p.number <= r.next+wire.AckWindow && r.bits>>(p.number-r.next-1)&1 != 0:
+		r.ackAt = now // so that the peer stops sending it
+		return dst, duplicate
+	case p.number > r.next+wire.AckWindow:
+		return dst, refused
+	case p.number > r.next:
+		if r.held == nil {
+			r.held = make([]parcel, wire.AckWindow)
+		}
+		p.payload = append([]byte(nil), p.payload...)
+		r.held[p.number%wire.AckWindow] = p
+		r.bits |= 1 << (p.number - r.next - 1)
+		r.ackAt = now // RFC 5681, section 4.2: at once for what is out of order
+		return dst, accepted
+	}
+	dst = append(dst, p)
+	hole := r.bits != 0
+	for r.next++; ; r.next++ {
+		here := r.bits & 1
+		r.bits >>= 1
+		if here == 0 {
+			break
+		}
+		slot := &r.held[r.next%wire.AckWindow]
+		dst = append(dst, *slot)
+		*slot = parcel{}
+	}
+	r.since++
+	if hole || r.since >= ackEvery {
+		r.ackAt = now
+	} else if r.ackAt.IsZero() {
+		r.ackAt = now.Add(ackDelay)
+	}
+	return dst, accepted
+}
+
+// acknowledge returns the ack fields for a datagram that is sent now.
+func (r *receiver) acknowledge() (ack, bits uint64) {
+	r.since, r.ackAt = 0, time.Time{}
+	return r.next - 1, r.bits
+}
+
+// due reports whether an ack must go out at now even without company.
+func (r *receiver) due(now time.Time) bool { return !r.ackAt.IsZero() && !now.Before(r.ackAt) }

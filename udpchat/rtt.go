@@ -1,0 +1,52 @@
+package udpchat
+
+import "time"
+
+const (
+	// initialRTO is used before the first sample (RFC 6298, rule 2.1).
+	initialRTO = time.Second
+	// minRTO is below the one second of RFC 6298, rule 2.4: a chat shows a
+	// lost message too late with it. Linux uses the same 200 ms.
+	minRTO = 200 * time.Millisecond
+	// maxRTO is the least that RFC 6298, rule 2.5 allows as a maximum.
+	maxRTO = 60 * time.Second
+	// granularity is G of RFC 6298: how coarse our clock is taken to be.
+	granularity = time.Millisecond
+)
+
+// An rtt estimates the round-trip time of a path and the retransmission
+// timeout from samples, by RFC 6298, section 2. The zero value has no sample.
+type rtt struct {
+	smoothed time.Duration // SRTT
+	variance time.Duration // RTTVAR
+	backoff  uint          // doublings since the last sample (rule 5.5)
+	sampled  bool
+}
+
+// sample takes one measurement in. Never hand in one of a datagram that was
+// sent more than once: nobody knows which copy the answer is to (Karn's
+// algorithm, RFC 6298, section 3).
+func (r *rtt) sample(d time.Duration) {
+	if d < 0 {
+		return
+	}
+	r.backoff = 0
+	if !r.sampled {
+		r.sampled, r.smoothed, r.variance = true, d, d/2
+		return
+	}
+	r.variance = (3*r.variance + (r.smoothed - d).Abs()) / 4
+	r.smoothed = (7*r.smoothed + d) / 8
+}
+
+// timeout returns the RTO.
+func (r *rtt) timeout() time.Duration {
+	rto := initialRTO
+	if r.sampled {
+		rto = max(r.smoothed+max(granularity, 4*r.variance), minRTO)
+	}
+	return min(rto<<min(r.backoff, 16), maxRTO)
+}
+
+// expired doubles the timeout until the next sample.
+func (r *rtt) expired() { r.backoff++ }
