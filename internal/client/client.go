@@ -1,11 +1,32 @@
-// Package client is the engine of a chat client. It opens no socket: a
-// transport gives it a [Dial].
+// Package client is the engine of a chat client: it connects, comes back,
+// resumes, keeps order, drops duplicates and tells of every hole. It opens no
+// socket: a transport hands it a [Dial].
+//
+// What an emit is worth depends on how it is made. Emit and Volatile are at
+// most once. EmitRetry is at least once, and as the server knows a message id
+// that it has seen, effectively once. What arrives is, with a session
+// (Config.Queue), at least once within the server's retention, and as the
+// client drops what it has seen, effectively once: OnEvent sees an event
+// again only if this process ended before SaveState was called for it, and
+// then with Redelivered set. Anything lost is reported as [StatusLost].
+//
+// Order is total within a room. Between rooms there is none.
+//
+// A running client has four goroutines: Run itself with all timers, one that
+// makes the callbacks, and per connection a reader and a writer. Run waits for
+// all of them. Every queue is bounded: emits by Config.OfflineLimit and 8 MiB,
+// awaited answers by 4,096, events that wait for OnEvent by 1,024 and 4 MiB;
+// then the client stops reading, and the rest waits in the server's log.
 package client
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -26,8 +47,12 @@ type Config struct {
 	SaveState func(State)
 
 	// OnEvent handles an event. For one with AckWanted its result is the
-	// answer, marshalled as JSON; nil answers "ok".
-	OnEvent  func(Event) any
+	// answer, marshalled as JSON; nil answers "ok". It may emit and wait for
+	// answers, but while it runs no other callback does.
+	OnEvent func(Event) any
+	// OnStatus is told of every change. It, OnEvent and SaveState are called
+	// from one goroutine, in order. They must not call Close, nor wait for
+	// Run to end.
 	OnStatus func(Status)
 	Tap      Tap
 
@@ -41,96 +66,277 @@ type Config struct {
 // goroutine; those of [Space] act in the namespace of the Config.
 type Client struct {
 	*Space
+	cfg Config
+	log *slog.Logger
+
+	wake chan struct{} // something to do for Run
+	work chan struct{} // something to do for the dispatcher
+	stop context.CancelCauseFunc
+	done chan struct{} // closed when Run has returned
+
+	mu      sync.Mutex
+	roomy   sync.Cond     // the dispatcher or the writer took something
+	changed chan struct{} // closed at the next change of state; nil: nobody waits
+	running bool
+	closed  bool // Close was called
+	over    bool // Run ends: nothing is taken any more
+	forget  bool // the goodbye ends the session
+	discard bool // what was not handled yet is not handed over any more
+	err     error
+
+	name, session, secret, server, remote string
+	rooms                                 map[roomKey]*room
+	roomOrder                             []*room // sorted; nil: to be made again
+	names                                 map[string]string
+	spaces                                []*Space
+
+	live      *live
+	attempt   int       // to connect, since the last connection
+	failures  int       // connections that did not hold, or were not made, in a row
+	met       bool      // connected once at least
+	lostAt    time.Time // when the last connection ended
+	notBefore time.Time // the next attempt
+	heartbeat time.Duration
+	absence   *absence
+
+	firstID, nextID uint64
+	out             []emit
+	outBytes        int
+	retries         []*Pending // the first is in flight if inFlight
+	inFlight        bool
+	hold            time.Time // no emit before: the server asked for it
+	acks            map[uint64]*Pending
+	nextAck         time.Time // when to look at acks' deadlines
+
+	queue          []item
+	unhandled      int
+	unhandledBytes int
+	unsaved        bool // something was handled, or the secret changed
+	flushSoon      bool
+	flushed        chan struct{} // somebody waits for a flush
+	flushedAt      time.Time
+
+	asked    time.Time // Stats was called
+	pingID   uint64
+	pingSent time.Time
+	rtt      time.Duration
+	stats    Stats
+}
+
+// An absence is time that the client is offline on purpose.
+type absence struct {
+	until time.Time // zero: until Online
+	cut   bool      // without a goodbye
 }
 
 // New returns a client. Nothing happens before Run.
-func New(cfg Config) *Client { panic("soon") }
+func New(cfg Config) *Client {
+	cfg.AckTimeout = cmp.Or(cfg.AckTimeout, 10*time.Second)
+	cfg.OfflineLimit = cmp.Or(cfg.OfflineLimit, 1000)
+	c := &Client{
+		cfg: cfg, log: cfg.Logger,
+		wake: make(chan struct{}, 1), work: make(chan struct{}, 1), done: make(chan struct{}),
+		name:  cfg.Name,
+		rooms: make(map[roomKey]*room), acks: make(map[uint64]*Pending), names: make(map[string]string),
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.roomy.L = &c.mu
+	var seed [8]byte
+	rand.Read(seed[:]) // never fails
+	c.firstID = max(binary.BigEndian.Uint64(seed[:]), 1)
+	c.nextID = c.firstID
+	c.Space = &Space{c: c, name: cfg.Namespace, rooms: make(map[string]bool)}
+	c.spaces = []*Space{c.Space}
+	for _, r := range cfg.Rooms {
+		c.Space.rooms[r] = true
+	}
+	if cfg.State != nil {
+		c.restore(cfg.State)
+	}
+	return c
+}
 
-// Run connects and stays until ctx ends, Close is called, the server refuses
-// (a [*Refusal]) or, without Reconnect, the connection is lost.
-func (c *Client) Run(ctx context.Context) error { panic("soon") }
+// restore takes over what SaveState was given.
+func (c *Client) restore(st *State) {
+	c.session, c.secret = st.Session, st.Secret
+	c.name = cmp.Or(c.name, st.Name)
+	for _, rs := range st.Rooms {
+		r := c.room(rs.Namespace, rs.Room)
+		r.place(rs.Epoch, rs.Seq)
+		c.space(rs.Namespace).known(rs.Room)
+	}
+}
 
-// Ready waits until the client is connected and in its rooms, or Run ended.
-func (c *Client) Ready(ctx context.Context) error { panic("soon") }
+// Run connects and stays until ctx ends or Close is called, the server refuses
+// (a [*Refusal]) or, without Reconnect, the connection is lost. A first
+// attempt that fails ends it, too. It returns nil after Close and else the
+// reason. Run works once.
+func (c *Client) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	c.mu.Lock()
+	if c.running || c.closed {
+		defer c.mu.Unlock()
+		if c.closed {
+			return ErrClosed
+		}
+		return errors.New("client: Run was called twice")
+	}
+	c.running, c.stop = true, stop
+	c.mu.Unlock()
 
-// Close ends Run and waits for it.
-func (c *Client) Close() error { panic("soon") }
+	var callbacks sync.WaitGroup
+	callbacks.Go(c.dispatch)
+	err := c.stay(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err == ErrClosed {
+		err = nil
+	}
 
-// Offline says goodbye to the server and stays away for d, or until Online if d is 0.
-func (c *Client) Offline(d time.Duration) { panic("soon") }
+	c.mu.Lock()
+	c.err = err
+	c.end()
+	st := Status{Kind: StatusClosed, Err: err}
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		c.report(Status{Kind: StatusRefused, Err: err})
+	}
+	c.report(st)
+	c.over = true
+	c.roomy.Broadcast()
+	c.signal()
+	c.mu.Unlock()
+	c.hurry(c.work)
+	callbacks.Wait()
+	close(c.done)
+	return err
+}
+
+// end gives up everything that waits. c.mu is held.
+func (c *Client) end() {
+	c.discard = true
+	for _, p := range c.acks {
+		c.resolve(p, Ack{}, ErrClosed)
+	}
+	for len(c.retries) > 0 {
+		c.resolve(c.retries[0], Ack{}, ErrClosed)
+	}
+	c.out, c.outBytes = nil, 0
+}
+
+// Forget ends the session on the server, which frees the name and what waits,
+// and closes the client.
+func (c *Client) Forget() error {
+	c.mu.Lock()
+	c.forget = true
+	c.mu.Unlock()
+	return c.Close()
+}
+
+// Close says goodbye, ends Run and waits for it. Emits that can be sent are
+// sent before; answers that are awaited fail with [ErrClosed]. Events that
+// were not handled yet come again at the next resume. It is not for callbacks.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	running, stop := c.running, c.stop
+	if !running {
+		c.over = true
+		c.end()
+		c.signal()
+	}
+	c.mu.Unlock()
+	if running {
+		stop(ErrClosed)
+		<-c.done
+	}
+	return nil
+}
+
+// Ready waits until the client is connected and in its rooms. It returns Run's
+// error if that ended first.
+func (c *Client) Ready(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		switch {
+		case c.live != nil && c.live.open && !c.live.dead:
+			c.mu.Unlock()
+			return nil
+		case c.over:
+			err := cmp.Or(c.err, ErrClosed)
+			c.mu.Unlock()
+			return err
+		}
+		changed := c.changes()
+		c.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Offline says goodbye to the server and stays away for d, or until Online if
+// d is 0. Emits are kept meanwhile.
+func (c *Client) Offline(d time.Duration) { c.goAway(d, false) }
 
 // Cut drops the connection without a goodbye, as a broken cable does, and
-// stays away for d, or until Online if d is 0.
-func (c *Client) Cut(d time.Duration) { panic("soon") }
+// stays away for d, or until Online if d is 0. Events that were handled but
+// not reported to the server yet are delivered again and dropped here.
+func (c *Client) Cut(d time.Duration) { c.goAway(d, true) }
+
+func (c *Client) goAway(d time.Duration, cut bool) {
+	a := &absence{cut: cut}
+	if d > 0 {
+		a.until = time.Now().Add(d)
+	}
+	c.mu.Lock()
+	c.absence = a
+	c.mu.Unlock()
+	c.poke()
+}
 
 // Online ends Offline and Cut, and cuts a wait before the next attempt short.
-func (c *Client) Online() { panic("soon") }
-
-// Enter connects to a further namespace over the same connection.
-func (c *Client) Enter(ctx context.Context, namespace string) (*Space, error) { panic("soon") }
-
-// Nick changes the client's name.
-func (c *Client) Nick(ctx context.Context, name string) error { panic("soon") }
+func (c *Client) Online() {
+	c.mu.Lock()
+	c.absence, c.notBefore, c.failures = nil, time.Time{}, 0
+	c.mu.Unlock()
+	c.poke()
+}
 
 // Name returns the client's name, as the server wrote it.
-func (c *Client) Name() string { panic("soon") }
-
-// Stats returns a snapshot.
-func (c *Client) Stats() Stats { panic("soon") }
-
-// A Space is a client's presence in one namespace.
-type Space struct{}
-
-// Namespace returns its name.
-func (s *Space) Namespace() string { panic("soon") }
-
-// Rooms returns the rooms the client is in, or will be once it is connected, sorted.
-func (s *Space) Rooms() []string { panic("soon") }
-
-// Emit sends an event into a room. It is kept while there is no connection.
-func (s *Space) Emit(room, event string, args ...any) error { panic("soon") }
-
-// Volatile sends an event now or never.
-func (s *Space) Volatile(room, event string, args ...any) error { panic("soon") }
-
-// EmitAck sends an event once and waits for the server's answer.
-func (s *Space) EmitAck(ctx context.Context, room, event string, args ...any) (Ack, error) {
-	panic("soon")
+func (c *Client) Name() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.name
 }
 
-// EmitRetry sends an event again and again, under one message id, until the server answers.
-func (s *Space) EmitRetry(ctx context.Context, room, event string, args ...any) (Ack, error) {
-	panic("soon")
+// changes returns a channel that is closed at the next change. c.mu is held.
+func (c *Client) changes() <-chan struct{} {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
 }
 
-// Send sends m; with Ack or Retries it waits for the answer.
-func (s *Space) Send(ctx context.Context, m Message) (Ack, error) { panic("soon") }
-
-// Post is Send that never blocks; the answer comes to the Pending.
-func (s *Space) Post(m Message) (*Pending, error) { panic("soon") }
-
-// Join enters a room.
-func (s *Space) Join(ctx context.Context, room string) error { panic("soon") }
-
-// Leave leaves a room.
-func (s *Space) Leave(ctx context.Context, room string) error { panic("soon") }
-
-// Request asks the server: "rooms", "who", "stats"… It returns the answer's first element.
-func (s *Space) Request(ctx context.Context, event string, args ...any) (json.RawMessage, error) {
-	panic("soon")
+// signal tells those who wait for a change. c.mu is held.
+func (c *Client) signal() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
 }
 
-// A Pending is an emit whose answer is awaited.
-type Pending struct{}
+// poke makes Run look at its timers and at what was asked of it.
+func (c *Client) poke() { c.hurry(c.wake) }
 
-// ID returns the message id.
-func (p *Pending) ID() uint64 { panic("soon") }
-
-// Done is closed when the answer is here, or it is certain that none comes.
-func (p *Pending) Done() <-chan struct{} { panic("soon") }
-
-// Wait waits for the answer, or ctx.
-func (p *Pending) Wait(ctx context.Context) (Ack, error) { panic("soon") }
-
-// Cancel gives the answer up. What was sent is not taken back.
-func (p *Pending) Cancel() { panic("soon") }
+func (c *Client) hurry(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

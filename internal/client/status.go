@@ -12,12 +12,12 @@ type StatusKind uint8
 const (
 	StatusConnecting   StatusKind = 1 + iota // Attempt
 	StatusConnected                          // Name, Socket, Session, Resumed, Server, Link
-	StatusDisconnected                       // Err; Retry: when the next attempt is made; negative: none is
+	StatusDisconnected                       // Err; Retry: when the next attempt is made
 	StatusOffline                            // on purpose; Retry: for how long, 0 until Online
 	StatusRefused                            // Err is a *Refusal; the client ends
 	StatusClosed                             // the last one; Err, nil after Close
 	StatusRoom                               // where the client stands: Room, Cursor, Head, Missed, Redelivered, Recovered
-	StatusLeft                               // Room
+	StatusLeft                               // Room; Err is a *Refusal if the server removed the client
 	StatusLost                               // Room, Lost, Reason; never silent
 	StatusNotice                             // Err is a *Refusal: of an emit that wanted no answer, or a room that was not joined again
 )
@@ -32,12 +32,13 @@ func (k StatusKind) String() string {
 	return statusNames[k]
 }
 
-// The reasons of a loss. The first three are the server's words.
+// The reasons of a loss. The first five are the server's words.
 const (
 	LostEpoch    = "epoch"    // the room's log is another one; how many were lost is not known (Lost may be 0)
 	LostExpired  = "expired"  // older than the server keeps
 	LostOverflow = "overflow" // more than the server keeps
-	LostAway     = "away"     // sent while this client, which has no session, was not connected
+	LostLeft     = "left"     // sent while this client, without a session, was not there; some may not have been for it
+	LostDamaged  = "damaged"  // the server's store could not be read
 	LostGap      = "gap"      // did not arrive, and the server did not say why: unreliable UDP, or a defect
 )
 
@@ -109,4 +110,37 @@ type RoomStats struct {
 	Consumed        uint64 // what the server was told of that
 	Head            uint64 // the newest seq that the client knows of
 	Lost            uint64
+}
+
+// Stats returns a snapshot. Who asks now and then makes the client measure the
+// round-trip time.
+func (c *Client) Stats() Stats {
+	c.mu.Lock()
+	st := c.stats
+	now := time.Now()
+	if now.Sub(c.asked) >= pingEvery {
+		c.poke()
+	}
+	c.asked = now
+	l := c.live
+	st.Online = l != nil && l.open && !l.dead
+	st.Server, st.Name, st.Session = c.server, c.name, c.session
+	st.RTT, st.Heartbeat = c.rtt, c.heartbeat
+	st.Waiting, st.PendingAcks, st.Unhandled = len(c.out)+len(c.retries), len(c.acks), c.unhandled
+	for _, r := range c.sortedRooms() {
+		if r.known {
+			st.Rooms = append(st.Rooms, RoomStats{
+				Namespace: r.key.namespace, Room: r.key.room, Epoch: r.epoch,
+				Received: r.seq, Handled: r.handled, Consumed: r.consumed, Head: r.head, Lost: r.lost,
+			})
+		}
+	}
+	if l != nil {
+		st.Socket = c.Space.socket
+	}
+	c.mu.Unlock()
+	if l != nil {
+		st.Link = l.link.Stats()
+	}
+	return st
 }
