@@ -27,11 +27,14 @@ var typeNames = [...]string{"", "hello", "cookie", "open", "accept", "data", "ac
 
 // String returns the type's name in lower case, or "type N".
 func (t DatagramType) String() string {
-	if t == 0 || t >= typeEnd {
+	if !t.Valid() {
 		return fmt.Sprintf("type %d", uint8(t))
 	}
 	return typeNames[t]
 }
+
+// Valid reports whether t is a type of this version.
+func (t DatagramType) Valid() bool { return t != 0 && t < typeEnd }
 
 // DatagramFlags are the modifiers of a datagram, one bit each.
 type DatagramFlags uint8
@@ -140,7 +143,7 @@ func DecodeHeader(b []byte) (h Header, payload []byte, err error) {
 		return Header{}, nil, fmt.Errorf("wire: datagram starts %02x %02x, want %02x %02x: %w", b[0], b[1], magic, Version, ErrVersion)
 	}
 	h.Type, h.Flags = DatagramType(b[2]), DatagramFlags(b[3])
-	if h.Type == 0 || h.Type >= typeEnd {
+	if !h.Type.Valid() {
 		return Header{}, nil, fmt.Errorf("wire: datagram type %d: %w", h.Type, ErrKind)
 	}
 	if h.Flags >= datagramFlagsEnd {
@@ -164,7 +167,7 @@ func DecodeHeader(b []byte) (h Header, payload []byte, err error) {
 		f.Index = binary.BigEndian.Uint16(rest[4:])
 		f.Count = binary.BigEndian.Uint16(rest[6:])
 		if f.Count < 2 || f.Count > MaxFragments || f.Index >= f.Count {
-			return Header{}, nil, fmt.Errorf("wire: fragment %d of %d, at most %d: %w", f.Index, f.Count, MaxFragments, ErrSize)
+			return Header{}, nil, fmt.Errorf("wire: fragment index %d, count %d: want a count of 2 to %d and an index below it: %w", f.Index, f.Count, MaxFragments, ErrSize)
 		}
 		rest = rest[FragmentSize:]
 	}

@@ -20,7 +20,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Version is the only envelope version that this package reads and writes.
@@ -61,7 +60,7 @@ var kindNames = [...]string{"", "challenge", "connect", "connected", "error", "e
 
 // String returns the kind's name in lower case, or "kind N".
 func (k Kind) String() string {
-	if k == 0 || k >= kindEnd {
+	if !k.Valid() {
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
 	return kindNames[k]
@@ -181,7 +180,7 @@ func AppendEnvelope(dst []byte, e *Envelope) ([]byte, error) {
 	if err := e.Check(); err != nil {
 		return dst, err
 	}
-	return appendEnvelope(slices.Grow(dst, e.Size()), e), nil
+	return appendEnvelope(grow(dst, e.Size()), e), nil
 }
 
 // AppendFrame appends e to dst with its length prefix, as a stream carries it.
@@ -191,9 +190,20 @@ func AppendFrame(dst []byte, e *Envelope) ([]byte, error) {
 		return dst, err
 	}
 	size := e.Size()
-	dst = slices.Grow(dst, LengthSize+size)
+	dst = grow(dst, LengthSize+size)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(size))
 	return appendEnvelope(dst, e), nil
+}
+
+// grow makes room for n more bytes, with one allocation or none. It doubles, so
+// that appending frame after frame copies each byte a few times at most.
+func grow(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) >= n {
+		return dst
+	}
+	grown := make([]byte, len(dst), max(len(dst)+n, 2*cap(dst)))
+	copy(grown, dst)
+	return grown
 }
 
 func appendEnvelope(dst []byte, e *Envelope) []byte {
