@@ -1,0 +1,68 @@
+# Wirelab's targets. They need Go and make, and nothing else but what their
+# comment says.
+
+GO       ?= go
+FUZZTIME ?= 10s
+# What a release is built for; all of it without cgo.
+TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test check format vet static race cross bench fuzz picture clean
+
+## build: the program, as bin/wirelab
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/wirelab
+
+## demo: a tour on real sockets, in under twenty seconds; no terminal needed
+demo: build
+	bin/wirelab demo
+
+## test: every test; those that need nc skip themselves where there is none
+test:
+	$(GO) test ./...
+
+## check: what a change must pass: format, vet, staticcheck, race, other systems, fuzzing
+check: format vet static cross race fuzz
+
+format:
+	@files=$$(gofmt -l . | grep -v '^vendor/'); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
+
+bin/staticcheck: tools/go.mod
+	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+static: bin/staticcheck
+	bin/staticcheck ./...
+	cd bench && ../bin/staticcheck ./...
+
+## race: every test under the race detector (needs a C compiler)
+race:
+	$(GO) test -race ./...
+
+cross:
+	@for t in $(TARGETS); do \
+		echo "build $$t"; \
+		CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cmd/wirelab || exit 1; \
+		CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... || exit 1; \
+	done
+
+## bench: the ratios against other programs, measured in the same run (Linux)
+bench: build
+	cd bench && $(GO) run .
+
+## fuzz: each fuzz target for FUZZTIME
+fuzz:
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz
+
+## picture: the README's picture, from the program's real output (needs tmux)
+picture: build
+	sh docs/picture.sh
+
+clean:
+	rm -rf bin
+
+help:
+	@sed -n 's/^## //p' Makefile
