@@ -33,6 +33,7 @@ type Conn struct {
 
 	heard  atomic.Int64 // when the peer was last heard, in ns since 1970
 	pinged atomic.Int64
+	probed atomic.Int64 // when it was asked whether it is still there; 0: not
 	rtt    atomic.Int64 // ns
 	notes  [noteEnd]atomic.Uint64
 	ended  atomic.Bool // is being closed: nothing more is taken in

@@ -281,6 +281,10 @@ func (h *Hub) beat(now time.Time) {
 			if now.Sub(c.opened) >= h.cfg.ConnectTimeout && !c.ended.Load() {
 				end = append(end, ending{c, "connect_timeout", fmt.Sprintf("no connect within %v", h.cfg.ConnectTimeout)})
 			}
+		case c.unanswered(now):
+			if !c.ended.Load() {
+				end = append(end, ending{c, "ping_timeout", fmt.Sprintf("no answer within %v, and somebody asked for the name", probeTime)})
+			}
 		case now.UnixNano()-c.heard.Load() >= int64(interval+h.cfg.PingTimeout):
 			if !c.ended.Load() {
 				end = append(end, ending{c, "ping_timeout", fmt.Sprintf("nothing heard for %v", interval+h.cfg.PingTimeout)})
@@ -307,6 +311,16 @@ func (h *Hub) beat(now time.Time) {
 		c.pinged.Store(now.UnixNano())
 		c.control(&wire.Envelope{Kind: wire.KindPing, ID: uint64(now.UnixMicro())})
 	}
+}
+
+// unanswered reports whether a probe of the connection went without an answer.
+func (c *Conn) unanswered(now time.Time) bool {
+	probed := c.probed.Load()
+	if probed != 0 && c.heard.Load() > probed {
+		c.probed.Store(0)
+		return false
+	}
+	return probed != 0 && now.UnixNano()-probed >= int64(probeTime)
 }
 
 // count notes a fault or a refusal for the snapshot.

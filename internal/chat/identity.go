@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -33,6 +34,10 @@ func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
 		if i.name != name {
 			f.Message = "the name " + quote(name) + " looks like " + quote(i.name) + ", which is taken"
 		}
+		if h.probe(i) {
+			f.Hint += "; if it was yours a moment ago, try again in a few seconds"
+			f.RetryMS = (probeTime + 2*time.Second).Milliseconds()
+		}
 		return f
 	}
 	i := &identity{id: id, name: name, skeleton: skel, sessions: map[uint64]*Session{s.id: s}, limit: newLimiter(h.cfg.IdentityRate, 2*h.cfg.Burst)}
@@ -40,6 +45,26 @@ func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
 	s.ident = i
 	s.name.Store(&name)
 	return nil
+}
+
+// probeTime is how long the holder of a name that somebody else asks for has
+// to show that it is still there.
+const probeTime = 2 * time.Second
+
+// probe asks the holders of a name whether they are still there, if none of
+// them has a session to keep: a datagram member that lost its network cannot
+// say goodbye, and its name shall not stay taken until the heartbeat finds out.
+func (h *Hub) probe(i *identity) bool {
+	now := time.Now().UnixNano()
+	for _, s := range i.sessions {
+		if s.keep || s.conn == nil {
+			return false
+		}
+		if s.conn.probed.CompareAndSwap(0, now) {
+			s.conn.control(&wire.Envelope{Kind: wire.KindPing, ID: uint64(now / 1000)})
+		}
+	}
+	return true
 }
 
 // release takes s out of its identity, and forgets an identity without sessions.
