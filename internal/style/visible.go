@@ -192,7 +192,8 @@ var pictographs = &unicode.RangeTable{
 // Lines is [Visible] for text of several lines: a line break (LF or CR LF)
 // stays one, and each line after the first starts with indent, so that none
 // can pass for a line of its own; an empty indent is two spaces. A tab becomes
-// four spaces. Where the terminal would wrap long lines by itself, use [Wrap].
+// four spaces. On a terminal wrap the lines too (internal/cells): where the
+// terminal does it by itself, the rest of a long line starts at the edge.
 func Lines(s, indent string) string {
 	if !strings.ContainsAny(s, "\n\t") {
 		return Visible(s)
