@@ -352,5 +352,12 @@ func (r *receiver) acknowledge() (ack, bits uint64) {
 	return r.next - 1, r.bits
 }
 
+// hurry makes an ack that waits for company due at now.
+func (r *receiver) hurry(now time.Time) {
+	if !r.ackAt.IsZero() {
+		r.ackAt = now
+	}
+}
+
 // due reports whether an ack must go out at now even without company.
 func (r *receiver) due(now time.Time) bool { return !r.ackAt.IsZero() && !now.Before(r.ackAt) }

@@ -122,6 +122,9 @@ func (p *peer) fill(now time.Time) (t turn, why string) {
 	if s.send.dead {
 		return over, "no acknowledgement"
 	}
+	if p.ending.Load() {
+		s.recv.hurry(now)
+	}
 	resent, bytes := s.send.resent, 0
 	n := 0
 	t = dry
@@ -183,6 +186,9 @@ func (p *peer) greet(e []byte) {
 func (p *peer) deadline() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.gone {
+		return time.Time{}
+	}
 	return earliest(p.sess.deadline(), p.end)
 }
 
