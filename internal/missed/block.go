@@ -115,15 +115,24 @@ func BlockSpan(k Key, first uint64, p []byte) (Span, error) {
 
 const minFrame = wire.LengthSize + wire.MinEnvelope
 
+// CheckBlock reads a block's header and verifies the check over all of it.
+func CheckBlock(k Key, first uint64, p []byte) (Span, error) {
+	s, err := BlockSpan(k, first, p)
+	if err != nil {
+		return Span{}, err
+	}
+	if got, want := checkBlock(k, first, p), binary.BigEndian.Uint32(p); got != want {
+		return Span{}, damaged(k, first, "check %08x, want %08x", got, want)
+	}
+	return s, nil
+}
+
 // DecodeBlock reads an encoded block. Frames aliases p. Every error wraps
 // ErrDamaged.
 func DecodeBlock(k Key, first uint64, p []byte) (Block, error) {
-	s, err := BlockSpan(k, first, p)
+	s, err := CheckBlock(k, first, p)
 	if err != nil {
 		return Block{}, err
-	}
-	if got, want := checkBlock(k, first, p), binary.BigEndian.Uint32(p); got != want {
-		return Block{}, damaged(k, first, "check %08x, want %08x", got, want)
 	}
 	marks := binary.BigEndian.Uint32(p[24:])
 	b := Block{Key: k, First: first, Last: s.Last, Frames: p[blockHeader+marks:]}

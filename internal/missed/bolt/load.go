@@ -1,0 +1,82 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+
+	"go.etcd.io/bbolt"
+
+	"wirelab/internal/missed"
+)
+
+// spanBytes is how many bytes of blocks Load makes one span of. A room where
+// people type has one block per event.
+const spanBytes = 64 << 10
+
+// loadRoom returns what can be used of a room, and how to repair it if that is
+// not all. A damaged block is cut; a room without a good record gets another
+// epoch, so that nobody trusts numbers that may come again.
+func (s *Store) loadRoom(tx *bbolt.Tx, name []byte) ([]missed.Record, func(*bbolt.Tx) error) {
+	name = bytes.Clone(name)
+	b := tx.Bucket(logBucket).Bucket(name)
+	k, err := parseRoomKey(name)
+	if err != nil {
+		s.logger.Error("store: a room with a damaged name was cut", "path", s.path, "name", fmt.Sprintf("%x", name))
+		return nil, func(tx *bbolt.Tx) error { return tx.Bucket(logBucket).DeleteBucket(name) }
+	}
+	room, recordErr := parseRecord(k, b.Get(recordKey))
+	var spans []missed.Span
+	var bad [][]byte
+	var last uint64
+	c := b.Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		if bytes.Equal(key, recordKey) {
+			continue
+		}
+		span, err := missed.CheckBlock(k, parseSeqKey(key), value)
+		if err == nil && (span.First <= last || recordErr == nil && span.Last > room.Last) {
+			err = fmt.Errorf("events %d to %d are out of place: %w", span.First, span.Last, missed.ErrDamaged)
+		}
+		if err != nil {
+			s.logger.Error("store: a damaged block was cut", "path", s.path, "room", k, "err", err)
+			bad = append(bad, bytes.Clone(key))
+			continue
+		}
+		last = span.Last
+		if n := len(spans); n > 0 && spans[n-1].Last+1 == span.First && spans[n-1].Bytes < spanBytes {
+			spans[n-1].Last, spans[n-1].LastTime = span.Last, span.LastTime
+			spans[n-1].Bytes += span.Bytes
+			continue
+		}
+		spans = append(spans, span)
+	}
+	if recordErr == nil && bad == nil {
+		return records(room, spans), nil
+	}
+	if recordErr != nil {
+		if len(spans) == 0 {
+			s.logger.Error("store: a damaged room was cut", "path", s.path, "room", k)
+			return nil, func(tx *bbolt.Tx) error { return tx.Bucket(logBucket).DeleteBucket(name) }
+		}
+		room = missed.Room{Key: k, Epoch: rand.Uint64() | 1, First: spans[0].First, Last: last}
+		s.logger.Error("store: a damaged room has a new epoch", "path", s.path, "room", k)
+	}
+	return records(room, spans), func(tx *bbolt.Tx) error {
+		b := tx.Bucket(logBucket).Bucket(name)
+		for _, key := range bad {
+			if err := b.Delete(key); err != nil {
+				return err
+			}
+		}
+		return b.Put(recordKey, appendRecord(nil, &room))
+	}
+}
+
+func records(room missed.Room, spans []missed.Span) []missed.Record {
+	r := []missed.Record{{Room: &room}}
+	for i := range spans {
+		r = append(r, missed.Record{Span: &spans[i]})
+	}
+	return r
+}
