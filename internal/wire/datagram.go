@@ -193,8 +193,8 @@ func NewSealers(key []byte) (client, server *Sealer) {
 
 // What the keys of NewSealers are derived for.
 const (
-	proveFromClient = "wirelab from client"
-	proveFromServer = "wirelab from server"
+	proveFromClient = "client to server"
+	proveFromServer = "server to client"
 )
 
 func (s *Sealer) compute(b []byte) []byte {

@@ -112,7 +112,7 @@ func ExampleSealer() {
 	b[15]++
 	fmt.Println(client.Verify(b))
 	// Output:
-	// 9885f611f53aa625b0e10f6442cb6207 true
+	// 8d285736012aada7d23c9e27a883252b true
 	// false
 }
 

@@ -84,8 +84,10 @@ func DissectDatagram(b []byte) []Field {
 	if _, _, err := DecodeHeader(b); err != nil {
 		return d.fail(GroupDatagram, len(b), err)
 	}
-	if flags&DatagramFragment != 0 {
-		if n := d.left(len(b)); n > 0 {
+	envelope := func() []Field {
+		if flags&DatagramFragment == 0 {
+			d.wholeEnvelope(len(b))
+		} else if n := d.left(len(b)); n > 0 {
 			d.add(GroupFragment, "part", n, fmt.Sprintf("%d bytes of an envelope", n))
 		}
 		return d.fields
@@ -108,17 +110,14 @@ func DissectDatagram(b []byte) []Field {
 		}
 	case TypeOpen:
 		if d.columns(GroupHandshake, len(b), cookieColumns) {
-			d.wholeEnvelope(len(b))
-			return d.fields
+			return envelope()
 		}
 	case TypeAccept:
 		if d.columns(GroupHandshake, len(b), nonceColumns) {
-			d.wholeEnvelope(len(b))
-			return d.fields
+			return envelope()
 		}
 	case TypeData:
-		d.wholeEnvelope(len(b))
-		return d.fields
+		return envelope()
 	default:
 		return d.rest(GroupDatagram, "after the header")
 	}
@@ -209,7 +208,12 @@ var (
 		{"fragment count", 2, decimal},
 	}
 	nonceColumns  = []column{{"nonce", NonceSize, hexadecimal}}
-	cookieColumns = []column{{"nonce", NonceSize, hexadecimal}, {"cookie", CookieSize, hexadecimal}}
+	cookieColumns = []column{
+		{"nonce", NonceSize, hexadecimal},
+		{"cookie stamp", 8, cookieStamp},
+		{"server nonce", NonceSize, hexadecimal},
+		{"cookie proof", CookieSize - 8 - NonceSize, hexadecimal},
+	}
 )
 
 // wholeEnvelope dissects an envelope that should fill d.b up to end.
@@ -273,6 +277,16 @@ func timestamp(b []byte) string {
 		return "none"
 	}
 	return time.UnixMicro(t).UTC().Format("2006-01-02T15:04:05.000000Z07:00")
+}
+
+// cookieStamp is a cookie's time, in seconds, below one bit.
+func cookieStamp(b []byte) string {
+	n := binary.BigEndian.Uint64(b)
+	s := time.Unix(int64(n&^(1<<63)), 0).UTC().Format(time.RFC3339)
+	if n>>63 != 0 {
+		s += ", join key wanted"
+	}
+	return s
 }
 
 // ackBits says which reliable numbers came, counted from Ack: the column before.

@@ -337,25 +337,38 @@ func TestFragmentVectorsJoin(t *testing.T) {
 	}
 }
 
-// The proofs, and the key of the MAC, in the vectors come from this join key.
+// The proofs and the MACs' keys in the vectors come from this join key.
 func TestVectorSecrets(t *testing.T) {
 	_, all := readVectors(t)
-	key, server, client := []byte("correct horse"), unhex(t, "000102030405060708090a0b0c0d0e0f"), unhex(t, "101112131415161718191a1b1c1d1e1f")
+	byName := map[string]vector{}
 	for _, v := range all {
-		switch v.name {
-		case "frame/connect":
-			if want := hex.EncodeToString(Prove(key, ProveClient, server, client)); !strings.Contains(v.want["args"], want) {
-				t.Errorf("connect has %s, want the proof %s", v.want["args"], want)
-			}
-		case "frame/connected":
-			if want := hex.EncodeToString(Prove(key, ProveServer, client, server)); !strings.Contains(v.want["args"], want) {
-				t.Errorf("connected has %s, want the proof %s", v.want["args"], want)
-			}
-		case "datagram/mac":
-			fromClient, fromServer := NewSealers(Prove(key, ProveMAC, server, client))
-			if !fromClient.Verify(v.bytes) || fromServer.Verify(v.bytes) {
-				t.Error("the MAC should be right from the client and wrong from the server")
-			}
+		byName[v.name] = v
+	}
+	key := []byte("correct horse")
+	client := unhex(t, "101112131415161718191a1b1c1d1e1f")
+	challenge := unhex(t, "000102030405060708090a0b0c0d0e0f")
+	cookie := unhex(t, byName["datagram/key-cookie"].want["cookie"])[8:][:NonceSize]
+	for _, tt := range []struct {
+		vector, args string
+		proof        []byte
+	}{
+		{"frame/key-connect", "args", Prove(key, ProveClient, challenge, client)},
+		{"frame/key-connected", "args", Prove(key, ProveServer, client, challenge)},
+		{"datagram/key-open", "envelope args", Prove(key, ProveClient, cookie, client)},
+		{"datagram/key-accept", "envelope args", Prove(key, ProveServer, client, cookie)},
+	} {
+		if got, want := byName[tt.vector].want[tt.args], hex.EncodeToString(tt.proof); !strings.Contains(got, want) {
+			t.Errorf("%s has %q, want the proof %s", tt.vector, got, want)
+		}
+	}
+	fromClient, fromServer := NewSealers(Prove(key, ProveMAC, cookie, client))
+	for _, tt := range []struct {
+		vector string
+		client bool
+	}{{"datagram/mac", true}, {"datagram/fragment-last", true}, {"datagram/key-accept", false}, {"datagram/mac-ack", false}} {
+		b := byName[tt.vector].bytes
+		if fromClient.Verify(b) != tt.client || fromServer.Verify(b) == tt.client {
+			t.Errorf("%s verifies as the client's: %t, as the server's: %t", tt.vector, fromClient.Verify(b), fromServer.Verify(b))
 		}
 	}
 }
