@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"wirelab/internal/client"
@@ -19,6 +20,7 @@ type Client interface {
 	Nick(ctx context.Context, name string) error
 	Name() string
 	Offline(d time.Duration)
+	Cut(d time.Duration)
 	Online()
 	Stats() client.Stats
 }
@@ -31,6 +33,8 @@ type Space interface {
 	Post(m client.Message) (Pending, error)
 	Join(ctx context.Context, room string) error
 	Leave(ctx context.Context, room string) error
+	// Request asks the server and returns its answer.
+	Request(ctx context.Context, event string, args ...any) (json.RawMessage, error)
 }
 
 // A Pending is an emit whose answer is awaited.
@@ -78,6 +82,7 @@ func (o over) Close() error                                { return o.c.Close() 
 func (o over) Nick(ctx context.Context, name string) error { return o.c.Nick(ctx, name) }
 func (o over) Name() string                                { return o.c.Name() }
 func (o over) Offline(d time.Duration)                     { o.c.Offline(d) }
+func (o over) Cut(d time.Duration)                         { o.c.Cut(d) }
 func (o over) Online()                                     { o.c.Online() }
 func (o over) Stats() client.Stats                         { return o.c.Stats() }
 
