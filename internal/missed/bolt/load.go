@@ -14,6 +14,63 @@ import (
 // people type has one block per event.
 const spanBytes = 64 << 10
 
+// Load implements missed.Store. It first takes damaged blocks and entries out,
+// each with a line in the log.
+func (s *Store) Load(fn func(missed.Record) error) error {
+	var found []missed.Record
+	var repair []func(*bbolt.Tx) error
+	err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket(logBucket).ForEachBucket(func(name []byte) error {
+				records, fix := s.loadRoom(tx, name)
+				found = append(found, records...)
+				if fix != nil {
+					repair = append(repair, fix)
+				}
+				return nil
+			})
+		})
+	})
+	if err == nil {
+		err = guard(func() error {
+			return s.db.View(func(tx *bbolt.Tx) error {
+				return tx.Bucket(tableBucket).ForEach(func(k, v []byte) error {
+					e, err := parseEntry(k, v)
+					if err != nil {
+						s.logger.Error("store: a damaged record was cut", "path", s.path, "key", fmt.Sprintf("%q", k))
+						k = append([]byte(nil), k...)
+						repair = append(repair, func(tx *bbolt.Tx) error { return tx.Bucket(tableBucket).Delete(k) })
+						return nil
+					}
+					found = append(found, missed.Record{Entry: &e})
+					return nil
+				})
+			})
+		})
+	}
+	if err == nil && repair != nil {
+		err = guard(func() error {
+			return s.db.Update(func(tx *bbolt.Tx) error {
+				for _, fix := range repair {
+					if err := fix(tx); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	if err != nil {
+		return s.explain("load", err)
+	}
+	for _, r := range found {
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // loadRoom returns what can be used of a room, and how to repair it if that is
 // not all. A damaged block is cut; a room without a good record gets another
 // epoch, so that nobody trusts numbers that may come again.

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"fmt"
 	"io"
 
 	"go.etcd.io/bbolt"
@@ -38,10 +37,11 @@ func (s *Store) Read(k missed.Key, from uint64, most int) (b missed.Block, err e
 
 func read(c *bbolt.Cursor, r *missed.Room, from uint64, most int) (b missed.Block, eof bool, err error) {
 	from = max(from, r.First, 1)
-	if holding(c, from) == nil {
+	k := holding(c, from)
+	if k == nil {
 		return b, true, nil
 	}
-	k, v := c.Seek(holding(c, from))
+	k, v := c.Seek(k)
 	var parts [][]byte
 	size := 0
 	for ; parseSeqKey(k) != 0; k, v = c.Next() {
@@ -95,61 +95,4 @@ func damagedBlock(r *missed.Room, first, next, from uint64) missed.Block {
 		last = next - 1
 	}
 	return missed.Block{Key: r.Key, First: max(first, from), Last: max(last, first, from)}
-}
-
-// Load implements missed.Store. It first takes damaged blocks and entries out,
-// each with a line in the log.
-func (s *Store) Load(fn func(missed.Record) error) error {
-	var found []missed.Record
-	var repair []func(*bbolt.Tx) error
-	err := guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			return tx.Bucket(logBucket).ForEachBucket(func(name []byte) error {
-				records, fix := s.loadRoom(tx, name)
-				found = append(found, records...)
-				if fix != nil {
-					repair = append(repair, fix)
-				}
-				return nil
-			})
-		})
-	})
-	if err == nil {
-		err = guard(func() error {
-			return s.db.View(func(tx *bbolt.Tx) error {
-				return tx.Bucket(tableBucket).ForEach(func(k, v []byte) error {
-					e, err := parseEntry(k, v)
-					if err != nil {
-						s.logger.Error("store: a damaged record was cut", "path", s.path, "key", fmt.Sprintf("%q", k))
-						k = append([]byte(nil), k...)
-						repair = append(repair, func(tx *bbolt.Tx) error { return tx.Bucket(tableBucket).Delete(k) })
-						return nil
-					}
-					found = append(found, missed.Record{Entry: &e})
-					return nil
-				})
-			})
-		})
-	}
-	if err == nil && repair != nil {
-		err = guard(func() error {
-			return s.db.Update(func(tx *bbolt.Tx) error {
-				for _, fix := range repair {
-					if err := fix(tx); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		})
-	}
-	if err != nil {
-		return s.explain("load", err)
-	}
-	for _, r := range found {
-		if err := fn(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
