@@ -183,8 +183,7 @@ func (c *Client) begin(l *live, answer *wire.Connected, greeting *Greeting) {
 // enter asks for a further namespace. c.mu is held.
 func (c *Client) enter(l *live, s *Space, then func(Ack, error)) *Pending {
 	l.setup++
-	var p *Pending
-	p = c.ask(l, &wire.Envelope{
+	return c.ask(l, &wire.Envelope{
 		Kind: wire.KindConnect, Namespace: []byte(s.name), Args: wire.EncodeBody(wire.Connect{Rooms: c.claims(s)}),
 	}, func(ack Ack, err error) {
 		l.setup--
@@ -196,7 +195,6 @@ func (c *Client) enter(l *live, s *Space, then func(Ack, error)) *Pending {
 		}
 		c.settle(l)
 	})
-	return p
 }
 
 // ask sends a control envelope that is answered. c.mu is held.

@@ -276,7 +276,11 @@ func startOn(srv *fakeServer, cfg Config) *rig {
 			return answer
 		}
 	}
+	told := cfg.OnStatus
 	cfg.OnStatus = func(s Status) {
+		if told != nil {
+			told(s)
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.status = append(r.status, s)

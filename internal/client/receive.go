@@ -124,6 +124,7 @@ func (c *Client) cursor(l *live, e *wire.Envelope) error {
 		return nil
 	}
 	c.space(r.key.namespace).known(r.key.room)
+	c.unsaved = true // the room is new, or its epoch may be
 	st := Status{Kind: StatusRoom, Redelivered: r.again, Reason: p.Reason, Recovered: p.Recovered != nil && *p.Recovered}
 	if r.head > r.seq {
 		st.Missed = r.head - r.seq

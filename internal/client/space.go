@@ -141,6 +141,8 @@ func (s *Space) Leave(ctx context.Context, room string) error {
 	if err == nil {
 		c.mu.Lock()
 		c.forgetRoom(roomKey{s.name, room})
+		c.unsaved = true
+		c.hurry(c.work)
 		c.mu.Unlock()
 	}
 	return err
@@ -245,17 +247,24 @@ func (s *Space) connected(answer *wire.Connected) {
 	s.in, s.socket = true, answer.Socket
 	c := s.c
 	for _, name := range answer.Rooms {
-		if s.left[name] {
-			args, _ := encodeArgs([]any{name})
-			c.ask(c.live, &wire.Envelope{Kind: wire.KindEvent, Flags: wire.FlagAck, Namespace: []byte(s.name), Event: []byte("leave"), Args: args}, nil)
-			continue
+		if !s.left[name] {
+			s.rooms[name] = true
 		}
-		s.rooms[name] = true
 	}
 	for name := range s.left {
-		c.forgetRoom(roomKey{s.name, name})
+		if !slices.Contains(answer.Rooms, name) {
+			delete(s.left, name)
+			c.forgetRoom(roomKey{s.name, name})
+			continue
+		}
+		args, _ := encodeArgs([]any{name})
+		c.ask(c.live, &wire.Envelope{
+			Kind: wire.KindEvent, Flags: wire.FlagAck, Namespace: []byte(s.name), Event: []byte("leave"), Args: args,
+		}, func(Ack, error) {
+			delete(s.left, name)
+			c.forgetRoom(roomKey{s.name, name})
+		})
 	}
-	s.left = nil
 }
 
 // known notes that the client is in a room, unless it has left it.
