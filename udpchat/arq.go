@@ -9,12 +9,11 @@ import (
 )
 
 const (
-	initialWindow = 10 // datagrams in flight at first (RFC 6928)
-	minWindow     = 2  // what halving leaves at least (RFC 5681, equation 4)
-	reorderLimit  = 3  // later acks after which one is taken for lost (RFC 5681, section 3.2)
-	maxTimeouts   = 8  // in a row, after which the peer is given up
-	maxSilence    = 30 * time.Second
-	maxWaiting    = 64 // reliable datagrams not sent yet, above which no more are taken
+	initialWindow = 10               // datagrams in flight at first (RFC 6928)
+	minWindow     = 2                // what halving leaves at least (RFC 5681, equation 4)
+	reorderLimit  = 3                // later acks after which one is taken for lost (RFC 5681, section 3.2)
+	maxSilence    = 30 * time.Second // after which a peer that owes acks is given up
+	maxWaiting    = 64               // reliable datagrams not sent yet, above which no more are taken
 
 	ackDelay = 25 * time.Millisecond // how long an ack may wait for company
 	ackEvery = 2                     // datagrams that one ack may answer (RFC 5681, section 4.2)
@@ -68,7 +67,7 @@ type sender struct {
 
 	timer    time.Time // when the oldest is taken for lost; zero: not running
 	timeouts int       // in a row
-	progress time.Time // when something was acknowledged, or the channel became busy
+	heard    time.Time // when the peer said something, or the channel became busy
 	dead     bool
 
 	resent uint64 // transmissions beyond the first, for people
@@ -97,7 +96,7 @@ func (s *sender) push(now time.Time, payload []byte, fragment wire.Fragment) {
 		s.ring = grown
 	}
 	if s.idle() {
-		s.progress = now
+		s.heard = now
 	}
 	*s.at(s.end) = flight{parcel: parcel{number: s.end, fragment: fragment, payload: payload}}
 	s.end++
@@ -146,8 +145,10 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	if ack >= s.next || bits != 0 && ack+2+uint64(63-mathbits.LeadingZeros64(bits)) >= s.next {
 		return 0, errAck
 	}
+	s.heard = now
 	var (
-		newest *flight // the last sent of those that can be measured
+		newest *flight // the last sent of those that were sent once
+		unsure bool    // something else was acknowledged too
 		orders [2 * wire.AckWindow]uint64
 		news   = orders[:0] // when what is acknowledged now was sent
 	)
@@ -158,6 +159,7 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 		}
 		fresh++
 		f.acked, f.payload = true, nil
+		unsure = unsure || f.lost || f.times > 1
 		if f.lost {
 			f.lost = false
 			s.lost--
@@ -182,13 +184,15 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	if fresh == 0 {
 		return 0, nil
 	}
-	if newest != nil {
+	if newest != nil && !unsure {
+		// Karn's algorithm, for an ack of many: one that answers a
+		// retransmission as well may have been late for those sent once.
 		s.rtt.sample(now.Sub(newest.sent))
 	}
 	for s.base < s.next && s.at(s.base).acked {
 		s.base++
 	}
-	s.timeouts, s.progress = 0, now
+	s.timeouts = 0
 	s.grow(fresh)
 	if bits == 0 && s.order == s.next-1 {
 		// Nothing was ever sent twice and the acks left no hole, so nothing
@@ -255,16 +259,13 @@ func (s *sender) detect(news []uint64) {
 
 // expire does what is due at now: when the timer ran out, everything in flight
 // is taken for lost and the window starts from one. It reports whether that
-// happened. After too many in a row, or too long without progress, the sender
-// is dead.
+// happened. When the peer has been silent for too long the sender is dead.
 func (s *sender) expire(now time.Time) bool {
 	if s.timer.IsZero() || now.Before(s.timer) {
 		return false
 	}
 	s.timeouts++
-	if s.timeouts > maxTimeouts || now.Sub(s.progress) >= maxSilence {
-		s.dead = true
-	}
+	s.dead = now.Sub(s.heard) >= maxSilence
 	if s.timeouts == 1 {
 		s.threshold = max(float64(s.out+s.lost)/2, minWindow)
 	}

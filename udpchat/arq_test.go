@@ -146,7 +146,7 @@ func TestGiveUp(t *testing.T) {
 			t.Fatal("never gives up")
 		}
 	}
-	if took := b.now.Sub(epoch); took < maxSilence || took > 2*maxSilence || sent > maxTimeouts {
+	if took := b.now.Sub(epoch); took < maxSilence || took > maxSilence+maxBackoff || sent < 8 {
 		t.Errorf("gave up after %v and %d retransmissions", took, sent)
 	}
 }

@@ -24,7 +24,7 @@ func TestRTO(t *testing.T) {
 	r.expired()
 	check("5.5", 0, 0, 2*time.Second)
 	r.expired()
-	check("5.5 again", 0, 0, 4*time.Second)
+	check("5.5 again", 0, 0, maxBackoff)
 	// (2.2) "When the first RTT measurement R is made, the host MUST set
 	// SRTT <- R, RTTVAR <- R/2, RTO <- SRTT + max (G, K*RTTVAR) where K = 4."
 	r.sample(100 * ms)
@@ -44,12 +44,16 @@ func TestRTO(t *testing.T) {
 	if got := r.timeout(); got < 400*ms || got > 405*ms {
 		t.Errorf("RTO after a hundred samples of 400 ms = %v, want 400 ms + G", got)
 	}
-	// (2.5) "A maximum value MAY be placed on RTO provided it is at least 60
-	// seconds."
+	// (2.5) has a maximum of at least 60 seconds; ours is maxBackoff, but
+	// never less than a true round trip takes.
 	for range 100 {
 		r.expired()
 	}
-	if got := r.timeout(); got != maxRTO {
-		t.Errorf("RTO after a hundred timeouts = %v, want %v", got, maxRTO)
+	if got := r.timeout(); got != maxBackoff {
+		t.Errorf("RTO after a hundred timeouts = %v, want %v", got, maxBackoff)
+	}
+	r.sample(100 * time.Second)
+	if got := r.timeout(); got < 12*time.Second {
+		t.Errorf("RTO with SRTT %v = %v", r.smoothed, got)
 	}
 }

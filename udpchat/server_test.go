@@ -200,7 +200,9 @@ func testChat(t *testing.T, mode Mode, key, network string) {
 	ana.say("quick", wire.FlagVolatile)
 	bob.hears("quick")
 	ana.bye()
-	bob.wait("ana to leave", func(e *wire.Envelope) bool { return strings.HasPrefix(string(e.Event), "member_") && strings.Contains(string(e.Args), "ana") })
+	bob.wait("ana to leave", func(e *wire.Envelope) bool {
+		return strings.HasPrefix(string(e.Event), "member_") && strings.Contains(string(e.Args), "ana")
+	})
 	bob.bye()
 	if s := server.Stats(); s.Refused+s.BadMACs+s.WrongAddresses+s.Malformed > 0 {
 		t.Errorf("the server refused something: %+v", s)
