@@ -110,6 +110,7 @@ func BlockSpan(k Key, first uint64, p []byte) (Span, error) {
 		Key: k, First: first, Last: first + uint64(count) - 1, Bytes: int64(frames + marks),
 		FirstTime: int64(binary.BigEndian.Uint64(p[8:])),
 		LastTime:  int64(binary.BigEndian.Uint64(p[16:])),
+		Marked:    marks > 0,
 	}, nil
 }
 

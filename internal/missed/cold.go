@@ -1,18 +1,23 @@
 package missed
 
-// coldSpan is the least that a run of cold events takes, in bytes, before the
-// next one is not added to it any more. Limits by bytes drop cold events by runs.
+// coldSpan is the size in bytes from which on a run of cold events is not made
+// longer. A limit by bytes drops cold events by runs, so with a small limit the
+// runs are smaller: a 64th of it.
 const coldSpan = 64 << 10
 
 // cold is what a log knows of its events that are in the store alone, by runs.
 type cold struct {
 	spans []span // sorted; there may be gaps where the store was damaged
+	most  int64  // size of a run
 }
+
+func newCold(limits *Limits) *cold { return &cold{most: min(coldSpan, limits.Bytes/64)} }
 
 type span struct {
 	first, last         uint64
 	bytes               int64
 	firstTime, lastTime int64 // microseconds since 1970
+	marked              bool  // some events have marks
 }
 
 // oldest returns the first run, or nil. c may be nil.
@@ -23,12 +28,24 @@ func (c *cold) oldest() *span {
 	return &c.spans[0]
 }
 
+// unmarked returns the first event, from the oldest run on, of a run that has
+// marks, or the largest number if none has.
+func (c *cold) unmarked() uint64 {
+	for i := range c.spans {
+		if c.spans[i].marked {
+			return c.spans[i].first
+		}
+	}
+	return unlimited
+}
+
 // add appends a run that follows all others.
 func (c *cold) add(s span) {
 	if n := len(c.spans); n > 0 {
-		if last := &c.spans[n-1]; last.bytes < coldSpan && last.last+1 == s.first {
+		if last := &c.spans[n-1]; last.bytes < c.most && last.last+1 == s.first {
 			last.last, last.lastTime = s.last, max(last.lastTime, s.lastTime)
 			last.bytes += s.bytes
+			last.marked = last.marked || s.marked
 			return
 		}
 	}
@@ -70,12 +87,13 @@ func (l *Log) evict() {
 			bytes:     int64(len(c.buf) - c.start(i)),
 			firstTime: frameTime(c.frame(i)),
 			lastTime:  frameTime(c.frame(len(c.ends) - 1)),
+			marked:    len(c.marks) > 0,
 		}
 		for _, m := range c.marks {
 			s.bytes += m.cost()
 		}
 		if l.cold == nil {
-			l.cold = new(cold)
+			l.cold = newCold(&l.q.limits)
 		}
 		l.cold.add(s)
 		l.chunks[0] = nil

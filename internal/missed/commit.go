@@ -27,6 +27,7 @@ func (q *Queue) commitLoop() {
 func (q *Queue) round(b *batch) {
 	change, portions := q.collect(b)
 	if change.empty() {
+		q.todo.succeeded()
 		runAll(b.after, nil)
 		return
 	}
@@ -46,6 +47,9 @@ func (q *Queue) round(b *batch) {
 	}
 	for _, p := range portions {
 		p.log.publish(p)
+	}
+	for _, p := range portions {
+		p.log.trim(p.log.limited)
 	}
 	runAll(b.after, nil)
 	if fn := q.visible.Load(); fn != nil && *fn != nil {
@@ -73,7 +77,7 @@ func (q *Queue) collect(b *batch) (*Change, []portion) {
 		l.mu.Lock()
 		l.trimmed = false
 		if !l.dropped {
-			c.Trim = append(c.Trim, Trim{Key: l.key, First: l.first.Load()})
+			c.Trim = append(c.Trim, Trim{Key: l.key, First: l.first.Load(), Reason: l.gone.last()})
 		}
 		l.mu.Unlock()
 	}
@@ -85,7 +89,7 @@ func (q *Queue) collect(b *batch) (*Change, []portion) {
 
 // take adds the events that wait to c. mu is held.
 func (l *Log) take(c *Change) portion {
-	p := portion{log: l, upTo: l.tail, cost: l.pending, known: l.known}
+	p := portion{log: l, upTo: l.tail, cost: l.pending.Load(), known: l.known}
 	if !l.known {
 		c.Rooms = append(c.Rooms, Room{Key: l.key, Epoch: l.epoch, First: l.first.Load()})
 	}
@@ -120,9 +124,8 @@ func (l *Log) publish(p portion) {
 	}
 	l.known = true
 	l.head.Store(p.upTo)
-	l.pending -= p.cost
+	l.pending.Add(-p.cost)
 	l.q.pending.Add(-p.cost)
-	l.enforce()
 	l.evict()
 	var stored, waiting []waiter
 	for _, w := range l.waiters {
@@ -182,10 +185,10 @@ func (l *Log) rollBack(err error) {
 		l.chunks = l.chunks[:len(l.chunks)-1]
 	}
 	l.tail = head
-	l.bytes.Add(-l.pending)
-	l.q.bytes.Add(-l.pending)
-	l.q.pending.Add(-l.pending)
-	l.pending = 0
+	pending := l.pending.Swap(0)
+	l.bytes.Add(-pending)
+	l.q.bytes.Add(-pending)
+	l.q.pending.Add(-pending)
 	waiters := l.waiters
 	l.waiters = nil
 	l.mu.Unlock()

@@ -12,8 +12,9 @@ const (
 )
 
 // gone is what a log remembers of the events it trimmed, so that a member can
-// be told how many it lost and why. Of an event whose mark was forgotten it
-// says that everyone could have seen it.
+// be told how many it lost and why. Of an event whose mark was forgotten, as
+// all are that were trimmed before a restart, it says that everyone could have
+// seen it.
 type gone struct {
 	runs  []goneRun // sorted
 	marks []Marked  // sorted; those before start are forgotten
@@ -81,7 +82,6 @@ func (g *gone) forget(q *Queue) {
 // have seen.
 func (g *gone) lost(after, limit, viewer uint64) (reason Reason, to, lost uint64) {
 	to = limit
-	reason = ReasonOverflow
 	for _, r := range g.runs {
 		if r.last > after {
 			reason, to = r.reason, min(limit, r.last)
@@ -98,4 +98,12 @@ func (g *gone) lost(after, limit, viewer uint64) (reason Reason, to, lost uint64
 		}
 	}
 	return reason, to, lost
+}
+
+// last returns why the newest of the trimmed events were. g may be nil.
+func (g *gone) last() Reason {
+	if g == nil || len(g.runs) == 0 {
+		return ReasonNone
+	}
+	return g.runs[len(g.runs)-1].reason
 }

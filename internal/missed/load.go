@@ -35,9 +35,7 @@ func (q *Queue) load() error {
 		return err
 	}
 	for _, l := range q.rooms {
-		l.mu.Lock()
-		l.enforce()
-		l.mu.Unlock()
+		l.trim(l.limited)
 	}
 	q.balance()
 	return nil
@@ -55,6 +53,10 @@ func (q *Queue) loadRoom(r *Room) error {
 	l.head.Store(r.Last)
 	l.tail = r.Last
 	l.known, l.tried = true, true
+	if r.First > 1 {
+		l.gone = new(gone)
+		l.gone.add(r.First-1, r.Gone)
+	}
 	q.rooms[r.Key] = l
 	return nil
 }
@@ -76,9 +78,9 @@ func (q *Queue) loadSpan(s *Span) error {
 		return nil
 	}
 	if l.cold == nil {
-		l.cold = new(cold)
+		l.cold = newCold(&q.limits)
 	}
-	l.cold.add(span{first: first, last: s.Last, bytes: s.Bytes, firstTime: s.FirstTime, lastTime: s.LastTime})
+	l.cold.add(span{first: first, last: s.Last, bytes: s.Bytes, firstTime: s.FirstTime, lastTime: s.LastTime, marked: s.Marked})
 	l.bytes.Add(s.Bytes)
 	q.bytes.Add(s.Bytes)
 	return nil

@@ -37,13 +37,13 @@ type Log struct {
 	owner atomic.Pointer[any]
 
 	// Written under mu, read by anyone.
-	first atomic.Uint64 // oldest event that is kept; head+1 when there is none
-	head  atomic.Uint64 // newest event that is visible
-	bytes atomic.Int64  // cost of all events from first on, visible or not
+	first   atomic.Uint64 // oldest event that is kept; head+1 when there is none
+	head    atomic.Uint64 // newest event that is visible
+	bytes   atomic.Int64  // cost of all events from first on, visible or not
+	pending atomic.Int64  // of them, cost of the events after head
 
 	mu      sync.Mutex
 	tail    uint64   // newest event, visible or not; always in chunks if > head
-	pending int64    // cost of the events after head
 	chunks  []*chunk // the newest events, without a gap, up to tail
 	cold    *cold    // with a durable store: events before chunks; nil if none
 	gone    *gone    // what is remembered of trimmed events; nil if none were
@@ -84,6 +84,9 @@ func (l *Log) Count() int {
 // Bytes returns what the events take, those that wait for the store included.
 // Events that are in the store alone leave the sum by runs, not one by one.
 func (l *Log) Bytes() int64 { return l.bytes.Load() }
+
+// visible returns what the visible events take.
+func (l *Log) visible() int64 { return l.bytes.Load() - l.pending.Load() }
 
 // Waiting returns how many visible events come after the sequence number
 // after, kept or gone.
@@ -187,11 +190,12 @@ func (l *Log) append(e *wire.Envelope, m *Mark) (seq uint64, dup bool, err error
 	l.tail = seq
 	l.bytes.Add(cost)
 	if q.durable {
-		l.pending += cost
+		l.pending.Add(cost)
 		return seq, false, nil
 	}
 	l.head.Store(seq)
-	l.enforce()
+	first, reason := l.limited()
+	l.trimTo(first, reason, nil)
 	return seq, false, nil
 }
 

@@ -46,6 +46,7 @@ func (s *Memory) Load(fn func(Record) error) error {
 			span := Span{
 				Key: k, First: b.First, Last: b.Last, Bytes: int64(len(b.Frames)),
 				FirstTime: frameTime(b.Frames), LastTime: frameTime(lastFrame(b)),
+				Marked: len(b.Marks) > 0,
 			}
 			for i := range b.Marks {
 				span.Bytes += b.Marks[i].cost()
@@ -76,7 +77,7 @@ func (s *Memory) Commit(c *Change) error {
 		delete(s.rooms, k)
 	}
 	for _, r := range c.Rooms {
-		r.Last = r.First - 1
+		r.Last, r.Gone = r.First-1, ReasonNone
 		s.rooms[r.Key] = &memoryRoom{Room: r}
 	}
 	for _, b := range c.Blocks {
@@ -86,7 +87,9 @@ func (s *Memory) Commit(c *Change) error {
 	}
 	for _, t := range c.Trim {
 		r := s.rooms[t.Key]
-		r.First = max(r.First, t.First)
+		if t.First > r.First {
+			r.First, r.Gone = t.First, t.Reason
+		}
 		for len(r.blocks) > 0 && r.blocks[0].Last < r.First {
 			r.blocks = slices.Delete(r.blocks, 0, 1)
 		}

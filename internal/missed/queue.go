@@ -160,10 +160,8 @@ func (q *Queue) Drop(k Key) {
 	}
 	l.mu.Lock()
 	l.dropped = true
-	q.bytes.Add(-l.bytes.Load())
-	q.pending.Add(-l.pending)
-	l.bytes.Store(0)
-	l.pending = 0
+	q.bytes.Add(-l.bytes.Swap(0))
+	q.pending.Add(-l.pending.Swap(0))
 	l.chunks, l.cold = nil, nil
 	l.gone.forget(q)
 	waiters := l.waiters

@@ -45,6 +45,7 @@ type Room struct {
 	Epoch uint64
 	First uint64 // the oldest event that is kept; Last+1 if there is none
 	Last  uint64 // the newest ever stored, readable or not; not used in a Change
+	Gone  Reason // why the newest events before First are gone; not used in a Change
 }
 
 // A Span is a run of stored events without their bytes.
@@ -53,6 +54,7 @@ type Span struct {
 	First, Last         uint64
 	Bytes               int64
 	FirstTime, LastTime int64 // of those events, in microseconds since 1970
+	Marked              bool  // some of them have marks
 }
 
 // An Entry is a small record in a table. In a Change, a nil Value deletes it.
@@ -75,8 +77,9 @@ type Change struct {
 // A Trim forgets the events of a room before First. The store may keep them
 // longer, but its Load says First.
 type Trim struct {
-	Key   Key
-	First uint64
+	Key    Key
+	First  uint64
+	Reason Reason
 }
 
 func (c *Change) empty() bool {

@@ -50,11 +50,10 @@ func (t *todo) enlist(l *Log) bool {
 
 // enlistTrim notes that the store should hear of l's First. That goes with the
 // next commit and is no reason for one.
-func (t *todo) enlistTrim(l *Log) bool {
+func (t *todo) enlistTrim(l *Log) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.trims = append(t.trims, l)
-	return true
 }
 
 func (t *todo) drop(k Key) {

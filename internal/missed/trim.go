@@ -1,44 +1,46 @@
 package missed
 
-import (
-	"io"
-	"time"
-)
+import "io"
 
-// enforce drops the oldest visible events until the room's limits by count and
-// bytes hold. The newest event stays, whatever its size. mu is held.
-func (l *Log) enforce() {
+// A goal says up to where a log is to be trimmed, and why: First is to be at
+// least first. mu is held when one is asked.
+type goal func() (first uint64, reason Reason)
+
+// limited is the goal of the room's limits by count and bytes. The newest
+// visible event stays, whatever its size.
+func (l *Log) limited() (first uint64, reason Reason) {
 	if l.q.policy == RefuseNew {
-		return
+		return 0, ReasonOverflow
 	}
 	limits := &l.q.limits
 	head := l.head.Load()
 	if n := int64(head+1) - int64(l.first.Load()); n > int64(limits.Count) {
-		l.trimTo(head+1-uint64(limits.Count), ReasonOverflow)
+		first = head + 1 - uint64(limits.Count)
 	}
-	if l.bytes.Load()-l.pending > limits.Bytes {
-		l.shed(limits.Bytes, head)
+	if l.visible() > limits.Bytes {
+		first = max(first, min(l.holding(limits.Bytes), head))
 	}
+	return first, ReasonOverflow
 }
 
-// shed drops the oldest events before the one numbered keep until the visible
-// ones take at most goal bytes. mu is held.
-func (l *Log) shed(goal int64, keep uint64) {
-	for l.first.Load() < keep && l.bytes.Load()-l.pending > goal {
-		over := l.bytes.Load() - l.pending - goal
-		n := l.first.Load()
-		if s := l.cold.oldest(); s != nil {
-			n = s.last + 1
-		} else {
-			n = l.chunks[0].costing(n, over)
-		}
-		l.trimTo(min(n, keep), ReasonOverflow)
+// holding returns the first event from which on the visible ones take at most
+// bytes. Events that are in the store alone count by runs. mu is held.
+func (l *Log) holding(bytes int64) uint64 {
+	over := l.visible() - bytes
+	first := l.first.Load()
+	for i := 0; over > 0 && l.cold != nil && i < len(l.cold.spans); i++ {
+		over -= l.cold.spans[i].bytes
+		first = l.cold.spans[i].last + 1
 	}
+	for i := 0; over > 0 && i < len(l.chunks); i++ {
+		first, over = l.chunks[i].costing(max(first, l.chunks[i].first), over)
+	}
+	return min(first, l.head.Load()+1)
 }
 
-// costing returns the first event after the events from seq on that together
-// cost at least bytes, or the end of the chunk.
-func (c *chunk) costing(seq uint64, bytes int64) uint64 {
+// costing returns the first event after those from seq on that together cost at
+// least bytes, or the end of the chunk, and what is left of bytes.
+func (c *chunk) costing(seq uint64, bytes int64) (uint64, int64) {
 	marks := marksFrom(c.marks, seq)
 	for seq < c.next() && bytes > 0 {
 		bytes -= int64(len(c.frame(int(seq - c.first))))
@@ -48,11 +50,92 @@ func (c *chunk) costing(seq uint64, bytes int64) uint64 {
 		}
 		seq++
 	}
-	return seq
+	return seq, bytes
 }
 
-// trimTo drops the visible events before the one numbered first. mu is held.
-func (l *Log) trimTo(first uint64, reason Reason) {
+// expired is the goal of an age: no visible event from before cutoff, in
+// microseconds since 1970. Of events that are in the store alone it knows runs;
+// see within.
+func (l *Log) expired(cutoff int64) (first uint64, reason Reason) {
+	first, reason = l.first.Load(), ReasonExpired
+	if l.cold != nil {
+		for i := range l.cold.spans {
+			if l.cold.spans[i].lastTime >= cutoff {
+				return first, reason
+			}
+			first = l.cold.spans[i].last + 1
+		}
+	}
+	head := l.head.Load()
+	for _, c := range l.chunks {
+		first = max(first, c.first)
+		for ; first <= head && first < c.next(); first++ {
+			if frameTime(c.frame(int(first-c.first))) >= cutoff {
+				return first, reason
+			}
+		}
+	}
+	return min(first, head+1), reason
+}
+
+// trim drops visible events until the goal is reached. It reads the marks of
+// those that are in the store alone, without holding mu, which must not be held.
+func (l *Log) trim(g goal) {
+	for {
+		l.mu.Lock()
+		if l.dropped {
+			l.mu.Unlock()
+			return
+		}
+		old := l.first.Load()
+		first, reason := g()
+		s := l.cold.oldest()
+		if s == nil || !s.marked || first <= old {
+			if s != nil {
+				// No further than the runs without marks go.
+				first = min(first, l.cold.unmarked())
+			}
+			l.trimTo(first, reason, nil)
+			again, _ := g()
+			done := again <= l.first.Load()
+			l.mu.Unlock()
+			if done {
+				return
+			}
+			continue
+		}
+		first = min(first, s.last+1)
+		l.mu.Unlock()
+		marks := l.readMarks(old, first)
+		l.mu.Lock()
+		if l.first.Load() == old && !l.dropped {
+			l.trimTo(first, reason, marks)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// readMarks returns the marks of the events from first on and before end, as far
+// as the store can tell: an event whose mark is unknown counts as visible.
+func (l *Log) readMarks(first, end uint64) (marks []Marked) {
+	for first < end {
+		b, err := l.q.store.Read(l.key, first, coldSpan)
+		if err != nil || b.Last < first {
+			break
+		}
+		for _, m := range b.Marks {
+			if m.Seq < end {
+				marks = append(marks, m)
+			}
+		}
+		first = b.Last + 1
+	}
+	return marks
+}
+
+// trimTo drops the visible events before the one numbered first. marks are the
+// marks of those that are in the store alone. mu is held.
+func (l *Log) trimTo(first uint64, reason Reason, marks []Marked) {
 	old := l.first.Load()
 	first = min(first, l.head.Load()+1)
 	if first <= old {
@@ -62,6 +145,7 @@ func (l *Log) trimTo(first uint64, reason Reason) {
 		l.gone = new(gone)
 	}
 	l.gone.add(first-1, reason)
+	l.gone.remember(l.q, marks)
 	freed := l.cold.trimTo(first)
 	for len(l.chunks) > 0 && l.chunks[0].first < first {
 		c := l.chunks[0]
@@ -86,57 +170,39 @@ func (l *Log) trimTo(first uint64, reason Reason) {
 	l.q.stats.trimmed.Add(first - old)
 	l.first.Store(first)
 	if l.known && !l.trimmed {
-		l.trimmed = l.q.todo.enlistTrim(l)
+		l.trimmed = true
+		l.q.todo.enlistTrim(l)
 	}
 }
 
 // expire drops the visible events that are older than cutoff, in microseconds
-// since 1970. It reads the store without holding mu.
+// since 1970.
 func (l *Log) expire(cutoff int64) error {
 	if l.first.Load() > l.head.Load() {
 		return nil
 	}
+	l.trim(func() (uint64, Reason) { return l.expired(cutoff) })
+
+	// Of the run that is the oldest now some may be too old. Only the store
+	// knows which.
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for !l.dropped {
-		s := l.cold.oldest()
-		if s == nil {
-			break
-		}
-		if s.lastTime < cutoff {
-			l.trimTo(s.last+1, ReasonExpired)
-			continue
-		}
-		if s.firstTime >= cutoff {
-			return nil
-		}
-		// Some of the run are too old. Only the store knows which.
-		first, last := max(s.first, l.first.Load()), s.last
+	s := l.cold.oldest()
+	if s == nil || s.firstTime >= cutoff || l.dropped {
 		l.mu.Unlock()
-		n, at, err := l.search(first, last, cutoff)
-		l.mu.Lock()
-		if err != nil {
-			return err
-		}
-		if s = l.cold.oldest(); l.dropped || s == nil || s.last != last {
-			continue // trimmed meanwhile
-		}
-		l.trimTo(n, ReasonExpired)
-		if s = l.cold.oldest(); s != nil && s.last == last {
-			s.firstTime = max(at, cutoff)
-		}
 		return nil
 	}
-	n, head := l.first.Load(), l.head.Load()
-	for _, c := range l.chunks {
-		for n <= head && n < c.next() && frameTime(c.frame(int(n-c.first))) < cutoff {
-			n++
-		}
-		if n < c.next() {
-			break
-		}
+	first, last := max(s.first, l.first.Load()), s.last
+	l.mu.Unlock()
+	n, at, err := l.search(first, last, cutoff)
+	if err != nil {
+		return err
 	}
-	l.trimTo(n, ReasonExpired)
+	l.trim(func() (uint64, Reason) { return min(n, last+1), ReasonExpired })
+	l.mu.Lock()
+	if s = l.cold.oldest(); s != nil && s.first == n && s.last == last {
+		s.firstTime = at
+	}
+	l.mu.Unlock()
 	return nil
 }
 
@@ -162,77 +228,4 @@ func (l *Log) search(first, last uint64, cutoff int64) (seq uint64, at int64, er
 		}
 	}
 	return end, at, nil
-}
-
-// Expire drops the events and forgets the message ids that are too old at the
-// instant now, in all rooms, and makes what is waiting without a publisher
-// (Put, trims) durable soon. Call it about once a second, from one goroutine.
-func (q *Queue) Expire(now time.Time) {
-	if q.dedup.age != unlimited {
-		q.dedup.expire(now.Add(-q.dedup.age).UnixMicro())
-	}
-	if q.limits.Age != unlimited {
-		cutoff := now.Add(-q.limits.Age).UnixMicro()
-		for _, l := range q.logs() {
-			if err := l.expire(cutoff); err != nil {
-				q.logger.Warn("missed: events past their age stay for now", "room", l.key, "err", err)
-			}
-		}
-	}
-	q.todo.nudge()
-}
-
-// balance makes the room that holds most bytes pay while all rooms together
-// hold more than the total. It goes 1/64 further than it must, so that looking
-// for that room is rare. No locks are held.
-func (q *Queue) balance() {
-	if q.bytes.Load()-q.pending.Load() <= q.total || q.policy == RefuseNew {
-		return
-	}
-	q.paying.Lock()
-	defer q.paying.Unlock()
-	if q.bytes.Load()-q.pending.Load() <= q.total {
-		return
-	}
-	goal := q.total - q.total/64
-	for {
-		over := q.bytes.Load() - q.pending.Load() - goal
-		if over <= 0 {
-			return
-		}
-		most, second := q.largest()
-		if most == nil {
-			return
-		}
-		most.mu.Lock()
-		held := most.bytes.Load() - most.pending
-		// Down to the next largest, yet at least by a sixteenth: of many
-		// equal rooms each is visited a few times, not once per event.
-		most.shed(max(held-over, min(second, held-held/16)), most.head.Load()+1)
-		moved := most.bytes.Load()-most.pending < held
-		most.mu.Unlock()
-		if !moved {
-			return
-		}
-	}
-}
-
-// largest returns the log with the most visible bytes and what the next one
-// has; nil if no log has any.
-func (q *Queue) largest() (most *Log, second int64) {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	var top int64
-	for _, l := range q.rooms {
-		n := l.bytes.Load()
-		if l.first.Load() > l.head.Load() {
-			continue
-		}
-		if n > top {
-			most, top, second = l, n, top
-		} else if n > second {
-			second = n
-		}
-	}
-	return most, second
 }

@@ -137,7 +137,7 @@ func (w *writer) create(r missed.Room) error {
 	if err != nil {
 		return fmt.Errorf("room %v: create: %w", r.Key, err)
 	}
-	r.Last = r.First - 1
+	r.Last, r.Gone = r.First-1, missed.ReasonNone
 	w.rooms[r.Key] = &roomBucket{Room: r, bucket: b}
 	return nil
 }
@@ -210,7 +210,7 @@ func (w *writer) trim(t missed.Trim) error {
 	if t.First <= r.First {
 		return nil
 	}
-	r.First = t.First
+	r.First, r.Gone = t.First, t.Reason
 	// The block that holds First, or all if there is none.
 	k := holding(r.bucket.Cursor(), t.First)
 	if k == nil {

@@ -43,8 +43,8 @@ func parseSeqKey(b []byte) uint64 {
 var recordKey = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // A room record is a check of 4 bytes, which also covers the room's name, then
-// epoch, first and last, 8 bytes each.
-const recordSize = 4 + 3*8
+// epoch, first and last, 8 bytes each, then why the events before first are gone.
+const recordSize = 4 + 3*8 + 1
 
 func appendRecord(dst []byte, r *missed.Room) []byte {
 	at := len(dst)
@@ -52,6 +52,7 @@ func appendRecord(dst []byte, r *missed.Room) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, r.Epoch)
 	dst = binary.BigEndian.AppendUint64(dst, r.First)
 	dst = binary.BigEndian.AppendUint64(dst, r.Last)
+	dst = append(dst, byte(r.Gone))
 	binary.BigEndian.PutUint32(dst[at:], check(roomKey(r.Key), dst[at+4:]))
 	return dst
 }
@@ -65,6 +66,7 @@ func parseRecord(k missed.Key, b []byte) (missed.Room, error) {
 		Epoch: binary.BigEndian.Uint64(b[4:]),
 		First: binary.BigEndian.Uint64(b[12:]),
 		Last:  binary.BigEndian.Uint64(b[20:]),
+		Gone:  missed.Reason(b[28]),
 	}, nil
 }
 

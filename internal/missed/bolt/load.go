@@ -10,9 +10,9 @@ import (
 	"wirelab/internal/missed"
 )
 
-// spanBytes is how many bytes of blocks Load makes one span of. A room where
+// spanBytes is how many bytes of blocks Load makes one span of: a room where
 // people type has one block per event.
-const spanBytes = 64 << 10
+const spanBytes = 4 << 10
 
 // Load implements missed.Store. It first takes damaged blocks and entries out,
 // each with a line in the log.
@@ -104,6 +104,7 @@ func (s *Store) loadRoom(tx *bbolt.Tx, name []byte) ([]missed.Record, func(*bbol
 		if n := len(spans); n > 0 && spans[n-1].Last+1 == span.First && spans[n-1].Bytes < spanBytes {
 			spans[n-1].Last, spans[n-1].LastTime = span.Last, span.LastTime
 			spans[n-1].Bytes += span.Bytes
+			spans[n-1].Marked = spans[n-1].Marked || span.Marked
 			continue
 		}
 		spans = append(spans, span)
@@ -116,7 +117,7 @@ func (s *Store) loadRoom(tx *bbolt.Tx, name []byte) ([]missed.Record, func(*bbol
 			s.logger.Error("store: a damaged room was cut", "path", s.path, "room", k)
 			return nil, func(tx *bbolt.Tx) error { return tx.Bucket(logBucket).DeleteBucket(name) }
 		}
-		room = missed.Room{Key: k, Epoch: rand.Uint64() | 1, First: spans[0].First, Last: last}
+		room = missed.Room{Key: k, Epoch: rand.Uint64() | 1, First: spans[0].First, Last: last, Gone: missed.ReasonDamaged}
 		s.logger.Error("store: a damaged room has a new epoch", "path", s.path, "room", k)
 	}
 	return records(room, spans), func(tx *bbolt.Tx) error {

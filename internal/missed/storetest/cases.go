@@ -31,7 +31,7 @@ func testEvents(t *testing.T, s *session) {
 		s.wantBlocks(lobby, a, b, c, d)
 		s.wantLoad(content{
 			Rooms: []missed.Room{{Key: lobby, Epoch: 0xfeed, First: 1, Last: 50}},
-			Spans: map[missed.Key]span{lobby: {1, 50, 1, 50}},
+			Spans: map[missed.Key]span{lobby: {1, 50, 1, 50, false}},
 		})
 		s.reopen()
 	}
@@ -79,6 +79,9 @@ func testMarks(t *testing.T, s *session) {
 	s.commit(missed.Change{Rooms: []missed.Room{room(lobby)}, Blocks: []missed.Block{a, b}})
 	for range 2 {
 		s.wantBlocks(lobby, a, b)
+		if got := s.load(); !got.Spans[lobby].Marked {
+			t.Errorf("Load() = span %+v, want one with marks", got.Spans[lobby])
+		}
 		got, err := s.Read(lobby, 5, 1)
 		if err != nil || len(got.Marks) != 1 || got.Marks[0].Seq != 5 || got.Marks[0].Only == nil {
 			t.Errorf("Read(5) = marks %+v, %v, want one for nobody", got.Marks, err)
@@ -94,7 +97,7 @@ func testTrim(t *testing.T, s *session) {
 	s.commit(missed.Change{Rooms: []missed.Room{room(lobby)}, Blocks: []missed.Block{Events(lobby, 1, 10)}})
 	s.commit(missed.Change{Blocks: []missed.Block{Events(lobby, 11, 20)}})
 	for _, first := range []uint64{1, 5, 3, 11, 12} { // never backwards
-		s.commit(missed.Change{Trim: []missed.Trim{{Key: lobby, First: first}}})
+		s.commit(missed.Change{Trim: []missed.Trim{{Key: lobby, First: first, Reason: missed.ReasonExpired}}})
 		if first == 3 {
 			first = 5
 		}
@@ -116,9 +119,9 @@ func testTrim(t *testing.T, s *session) {
 
 func testTrimAll(t *testing.T, s *session) {
 	s.commit(missed.Change{Rooms: []missed.Room{room(lobby)}, Blocks: []missed.Block{Events(lobby, 1, 10)}})
-	s.commit(missed.Change{Trim: []missed.Trim{{Key: lobby, First: 11}}})
+	s.commit(missed.Change{Trim: []missed.Trim{{Key: lobby, First: 11, Reason: missed.ReasonOverflow}}})
 	for range 2 {
-		s.wantLoad(content{Rooms: []missed.Room{{Key: lobby, Epoch: 0xfeed, First: 11, Last: 10}}})
+		s.wantLoad(content{Rooms: []missed.Room{{Key: lobby, Epoch: 0xfeed, First: 11, Last: 10, Gone: missed.ReasonOverflow}}})
 		if _, err := s.Read(lobby, 1, 100); err != io.EOF {
 			t.Errorf("Read() = %v, want EOF", err)
 		}
@@ -143,7 +146,7 @@ func testDrop(t *testing.T, s *session) {
 		s.wantBlocks(other, Events(other, 1, 5))
 		s.wantLoad(content{
 			Rooms: []missed.Room{{Key: other, Epoch: 0xfeed, First: 1, Last: 5}},
-			Spans: map[missed.Key]span{other: {1, 5, 1, 5}},
+			Spans: map[missed.Key]span{other: {1, 5, 1, 5, false}},
 		})
 		s.reopen()
 	}
@@ -158,7 +161,7 @@ func testDropAgain(t *testing.T, s *session) {
 	s.wantBlocks(lobby, b)
 	s.wantLoad(content{
 		Rooms: []missed.Room{{Key: lobby, Epoch: 0xbeef, First: 1, Last: 3}},
-		Spans: map[missed.Key]span{lobby: {1, 3, 1, 3}},
+		Spans: map[missed.Key]span{lobby: {1, 3, 1, 3, false}},
 	})
 }
 

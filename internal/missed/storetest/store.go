@@ -84,6 +84,7 @@ type content struct {
 type span struct {
 	First, Last         uint64
 	FirstTime, LastTime int64
+	Marked              bool
 }
 
 func (s *session) load() content {
@@ -108,6 +109,7 @@ func (s *session) load() content {
 			} else if r.Span.First != all.Last+1 {
 				s.t.Errorf("Load() gave span %d to %d after event %d", r.Span.First, r.Span.Last, all.Last)
 			}
+			all.Marked = all.Marked || r.Span.Marked
 			all.Last, all.LastTime = r.Span.Last, r.Span.LastTime
 			c.Spans[r.Span.Key] = all
 		case r.Entry != nil:
@@ -262,8 +264,11 @@ func testRandom(t *testing.T, s *session) {
 					}
 				}
 			case n < 8:
-				rooms[k].First += uint64(r.IntN(int(rooms[k].Last + 2 - rooms[k].First)))
-				c.Trim = append(c.Trim, missed.Trim{Key: k, First: rooms[k].First})
+				if n := uint64(r.IntN(int(rooms[k].Last + 2 - rooms[k].First))); n > 0 {
+					rooms[k].First += n
+					rooms[k].Gone = missed.ReasonExpired
+				}
+				c.Trim = append(c.Trim, missed.Trim{Key: k, First: rooms[k].First, Reason: missed.ReasonExpired})
 			}
 			key := fmt.Sprint(r.IntN(8))
 			if r.IntN(3) == 0 {
