@@ -86,6 +86,9 @@ func Open(cfg Config) (*Queue, error) {
 // visible when Append returns. No locks are held; fn must not block.
 func (q *Queue) OnVisible(fn func(*Log)) { q.visible.Store(&fn) }
 
+// Durable reports whether what is appended outlives the process.
+func (q *Queue) Durable() bool { return q.durable }
+
 // Log returns the room's log and makes it if there is none. An empty log is not
 // stored: after a restart it has another epoch, and nothing is missing.
 func (q *Queue) Log(k Key) *Log {
