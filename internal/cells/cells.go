@@ -46,6 +46,15 @@ func next(s string) (cluster string, width int) {
 	return cluster, width
 }
 
+// First returns the first character of s as people see it, and the rest.
+func First(s string) (first, rest string) {
+	if s == "" {
+		return "", ""
+	}
+	first, _ = next(s)
+	return first, s[len(first):]
+}
+
 // Width returns how many cells s takes. s has no control characters.
 func Width(s string) int {
 	width := 0

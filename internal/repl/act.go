@@ -17,7 +17,11 @@ import (
 // later is a Step that fn finishes.
 func later(fn func(ctx context.Context) Step) Step { return Step{Then: fn} }
 
-// online space: the one at the place, or a failed step.
+// moving is a Step that fn finishes at another place.
+func moving(fn func(ctx context.Context) Step) Step { return Step{Then: fn, Moves: true} }
+
+// here returns the client's presence in the namespace of a place, or a failed
+// step.
 func (s *Session) here(at Place) (Space, *Step) {
 	if space := s.space(at.Namespace); space != nil {
 		return space, nil
@@ -36,7 +40,7 @@ func (s *Session) join(at Place, rest string) Step {
 		return *bad
 	}
 	to := Place{at.Namespace, name}
-	return later(func(ctx context.Context) Step {
+	return moving(func(ctx context.Context) Step {
 		if err := space.Join(ctx, name); err != nil {
 			return failed(at, err, "")
 		}
@@ -53,7 +57,7 @@ func (s *Session) leave(at Place, rest string) Step {
 	if bad != nil {
 		return *bad
 	}
-	return later(func(ctx context.Context) Step {
+	return moving(func(ctx context.Context) Step {
 		if err := space.Leave(ctx, name); err != nil {
 			return failed(at, err, "")
 		}
@@ -198,7 +202,7 @@ func (s *Session) namespace(at Place, rest string) Step {
 	if space := s.space(name); space != nil {
 		return move(space)
 	}
-	return later(func(ctx context.Context) Step {
+	return moving(func(ctx context.Context) Step {
 		space, err := s.client.Enter(ctx, name)
 		if err != nil {
 			return failed(at, err, "")

@@ -91,6 +91,9 @@ type Step struct {
 	Then func(context.Context) Step
 	// Loose says that the next line need not wait for Then.
 	Loose bool
+	// Moves says that Then may change the place: a message that is typed next
+	// is meant for the new one.
+	Moves bool
 }
 
 func info(at Place, text string) Item {
