@@ -32,8 +32,7 @@ type pendingAcks struct {
 	mu      sync.Mutex
 	waiting map[uint64]*waiter
 	perConn map[*Conn]int
-	limit   int
-	unknown uint64
+	faults  *tally
 	closed  bool
 }
 
@@ -46,7 +45,8 @@ type waiter struct {
 	pending *pendingAcks
 }
 
-func (p *pendingAcks) init() {
+func (p *pendingAcks) init(faults *tally) {
+	p.faults = faults
 	p.waiting = make(map[uint64]*waiter)
 	p.perConn = make(map[*Conn]int)
 }
@@ -108,7 +108,7 @@ func (p *pendingAcks) answer(c *Conn, e *wire.Envelope) {
 	defer p.mu.Unlock()
 	w := p.waiting[e.ID]
 	if w == nil || len(e.Args) > 0 && !json.Valid(e.Args) || !w.settle(c, ReplyOK, slices.Clone(e.Args)) {
-		p.unknown++
+		p.faults.add("unknown_ack")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,17 +40,23 @@ type Conn struct {
 	ended  atomic.Bool // is being closed: nothing more is taken in
 
 	// The reading goroutine's own.
-	now    time.Time // of the batch in hand; zero between batches
-	dirty  []*Room   // published to since the last Flush
-	latest *feed     // of the room published to last
-	limit  *rate.Limiter
-	fresh  bool // Connected was sent and the client not heard since
+	now    time.Time     // of the batch in hand; zero between batches
+	dirty  []*Room       // published to since the last Flush
+	latest [2]*feed      // of the rooms named last, the newest first
+	limit  *rate.Limiter // nil until the first event, or if there is no limit
+	sender []byte        // the session's name, in the bytes of
+	name   *string       // this
+	others *missed.Mark  // everyone but this session; nil until needed
+	tries  int           // refused Connects
+	fresh  bool          // Connected was sent and the client not heard since
 
-	mu    sync.Mutex
-	queue [][]byte // control frames that wait; before any event
-	bytes int      // of queue
-	ready []*feed  // that have something to read
-	awake bool     // the transport was told and has not yet come back empty
+	mu          sync.Mutex
+	queue       [][]byte // control frames that wait; before any event
+	bytes       int      // of queue
+	first, last *feed    // the list of those that have something to read
+	goodbye     []byte   // comes when nothing else is left
+	mute        bool     // no more events
+	awake       bool     // the transport was told and has not yet come back empty
 }
 
 // pingInterval is how often the peer is pinged.
@@ -66,13 +73,23 @@ func (c *Conn) pingInterval() time.Duration {
 // push gives the connection a feed to read from.
 func (c *Conn) push(f *feed) {
 	c.mu.Lock()
-	if f.queued {
+	if f.queued || c.mute {
 		c.mu.Unlock()
 		return
 	}
-	f.queued = true
-	c.ready = append(c.ready, f)
+	c.line(f)
 	c.rouse()
+}
+
+// line puts f at the end of the ready ones. c.mu is held.
+func (c *Conn) line(f *feed) {
+	f.queued = true
+	if c.last == nil {
+		c.first = f
+	} else {
+		c.last.next = f
+	}
+	c.last = f
 }
 
 // rouse wakes the transport if it sleeps. c.mu is held; rouse releases it.
@@ -94,6 +111,7 @@ func (c *Conn) frame(frame []byte) {
 	if c.bytes+len(frame) > c.hub.cfg.MaxControl {
 		c.mu.Unlock()
 		if c.ended.CompareAndSwap(false, true) {
+			c.hub.faults.add("control")
 			c.hub.log.Warn("control frames pile up: closing", "remote", c.info.Remote, "limit", c.hub.cfg.MaxControl)
 			c.t.Close()
 		}
@@ -105,9 +123,13 @@ func (c *Conn) frame(frame []byte) {
 }
 
 // offer queues a volatile frame if nothing else waits on the connection.
-func (c *Conn) offer(frame []byte) bool {
+func (c *Conn) offer(frame []byte) bool { return c.spare(frame, 0) }
+
+// spare queues a frame that may be dropped: it is if the connection has more
+// than room bytes waiting, or, with no room at all, anything.
+func (c *Conn) spare(frame []byte, room int) bool {
 	c.mu.Lock()
-	if c.awake || c.ended.Load() {
+	if c.awake && c.bytes >= room || c.mute || c.ended.Load() {
 		c.mu.Unlock()
 		return false
 	}
@@ -124,6 +146,9 @@ func (c *Conn) offer(frame []byte) bool {
 // After false, the hub calls Transport.Wake when there is more.
 func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 	before, n := len(dst), 0
+	if max < 1 {
+		max = 1
+	}
 	c.mu.Lock()
 	for {
 		if len(c.queue) > 0 {
@@ -135,23 +160,28 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 				c.queue = nil
 			}
 		}
-		if n >= max || len(c.ready) == 0 {
+		f := c.first
+		if f == nil || n >= max && len(dst) > before {
 			break
 		}
-		f := c.ready[0]
-		c.ready[0] = nil
-		if c.ready = c.ready[1:]; len(c.ready) == 0 {
-			c.ready = nil
+		if c.first = f.next; c.first == nil {
+			c.last = nil
 		}
-		f.queued = false
+		f.next, f.queued = nil, false
+		if c.mute {
+			continue
+		}
 		c.mu.Unlock()
 		var more bool
 		dst, n, more = f.pull(dst, n, max)
 		c.mu.Lock()
-		if more && !f.queued && !f.gone.Load() {
-			f.queued = true
-			c.ready = append(c.ready, f)
+		if more && !f.queued && !f.gone() {
+			c.line(f)
 		}
+	}
+	if c.goodbye != nil && len(dst) == before {
+		dst = append(dst, c.goodbye)
+		c.goodbye = nil
 	}
 	some := len(dst) > before
 	if !some {
@@ -161,10 +191,19 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 	return dst, some
 }
 
-// Receive takes one envelope from the peer; it copies what it keeps. An error
+// Receive takes one envelope from the peer; it copies what it keeps, and may
+// change e. An error
 // means that the peer broke the protocol: it has been told, and the transport
 // sends what Next still gives, then closes.
 func (c *Conn) Receive(e *wire.Envelope) error {
+	err := c.receive(e)
+	if err != nil {
+		c.Flush() // what came before the fault counts
+	}
+	return err
+}
+
+func (c *Conn) receive(e *wire.Envelope) error {
 	if c.now.IsZero() {
 		c.now = time.Now()
 		c.heard.Store(c.now.UnixNano())
@@ -190,6 +229,11 @@ func (c *Conn) Receive(e *wire.Envelope) error {
 		c.hub.pending.answer(c, e)
 		return nil
 	case wire.KindPing:
+		if f := c.limited(); f != nil {
+			c.hub.faults.add(f.Code)
+			c.fault(f, nil, 0)
+			return nil
+		}
 		c.control(&wire.Envelope{Kind: wire.KindPong, ID: e.ID})
 		return nil
 	case wire.KindPong:
@@ -217,57 +261,36 @@ func (c *Conn) Flush() {
 	c.now = time.Time{}
 }
 
-// broken queues the error that names the protocol fault and returns it.
-func (c *Conn) broken(code, message, hint string) error {
-	f := &wire.Fault{Code: code, Message: message, Hint: hint}
-	c.Fault(f)
-	return f
-}
-
-// Fault tells the peer what was wrong and takes nothing more from it. A
-// transport calls it for bytes that do not decode, then closes after Next has
-// given everything. An err that is a [*wire.Fault] is told as it is.
-func (c *Conn) Fault(err error) {
-	var f *wire.Fault
-	if !errors.As(err, &f) {
-		f = &wire.Fault{Code: "bad_frame", Message: err.Error()}
-	}
-	if c.ended.CompareAndSwap(false, true) {
-		c.hub.count(f.Code)
-		c.fault(f, 0)
-	}
-}
-
-// fault queues an error frame.
-func (c *Conn) fault(f *wire.Fault, id uint64) {
-	c.control(&wire.Envelope{Kind: wire.KindError, ID: id, Args: wire.EncodeBody(f)})
-}
-
 // end closes the connection once what waits has been sent.
 func (c *Conn) end() {
 	c.ended.Store(true)
 	c.t.Close()
 }
 
-// bye tells the peer why the connection ends, and ends it.
+// bye ends the connection. The peer is told why, after what its rooms hold.
 func (c *Conn) bye(reason string) {
-	c.control(&wire.Envelope{Kind: wire.KindBye, Args: wire.EncodeBody([]string{reason})})
+	frame := encode(&wire.Envelope{Kind: wire.KindBye, Args: wire.EncodeBody([]string{clip(reason)})})
+	c.mu.Lock()
+	c.goodbye = frame
+	c.rouse()
 	c.end()
 }
 
 // leaving is the peer's goodbye. With the event "forget" its session ends too.
 func (c *Conn) leaving(e *wire.Envelope) {
-	if c.sess != nil && string(e.Event) == "forget" {
+	if s := c.sess; s != nil && string(e.Event) == "forget" {
 		c.hub.mu.Lock()
-		c.sess.keep = false
-		c.hub.queue.Put(tableSessions, wire.Hex16(c.sess.id), nil)
+		if s.conn == c {
+			s.over = true
+		}
 		c.hub.mu.Unlock()
 	}
 	reason := "client left"
 	var args []string
 	if json.Unmarshal(e.Args, &args) == nil && len(args) > 0 && args[0] != "" {
-		reason += ": " + args[0]
+		reason += ": " + clip(args[0])
 	}
+	c.Flush()
 	c.Detach(reason)
 	c.end()
 }
@@ -279,7 +302,18 @@ func (c *Conn) consumed(e *wire.Envelope) error {
 		return nil // it left meanwhile
 	}
 	m := f.m
+	epoch, ok := epochOf(e.Args)
+	if !ok {
+		return c.broken("bad_consumed", "the body of consumed must be empty or name the epoch", "")
+	}
+	if epoch != 0 && epoch != m.room.log.Epoch() {
+		return nil // about a log that this room had before
+	}
 	if sent := m.sent.Load(); e.Seq > sent {
+		if epoch == 0 {
+			c.hub.faults.add("bad_consumed")
+			return nil // the same, perhaps
+		}
 		return c.broken("bad_consumed", fmt.Sprintf("consumed %d in %q, but only %d was sent", e.Seq, e.Room, sent), "")
 	}
 	before := m.acked.Load()
@@ -287,27 +321,62 @@ func (c *Conn) consumed(e *wire.Envelope) error {
 		m.trace.add(traceAcked, before, e.Seq)
 		m.sess.dirty.Store(true)
 		if until := m.until.Load(); until != 0 && e.Seq >= until {
-			c.hub.mu.Lock()
-			if m.sess.members[m.room.key] == m {
-				delete(m.sess.members, m.room.key)
-			}
-			c.hub.mu.Unlock()
+			c.hub.drained(m)
 		}
 	}
 	return nil
 }
 
+// epochOf reads the body of Consumed: empty, or {"epoch":"16 hex digits"}.
+func epochOf(args []byte) (epoch uint64, ok bool) {
+	if len(args) == 0 {
+		return 0, true
+	}
+	var body struct {
+		Epoch wire.Epoch `json:"epoch"`
+	}
+	const front, back = `{"epoch":"`, `"}`
+	if s := string(args); len(s) == len(front)+16+len(back) && s[:len(front)] == front && s[len(s)-len(back):] == back {
+		// As every client of ours writes it.
+		if n, err := strconv.ParseUint(s[len(front):len(front)+16], 16, 64); err == nil {
+			return n, true
+		}
+	}
+	if err := json.Unmarshal(args, &body); err != nil {
+		return 0, false
+	}
+	return uint64(body.Epoch), true
+}
+
+// drained forgets a removed member that has read, and if it can, acknowledged
+// everything up to its end.
+func (h *Hub) drained(m *Member) {
+	var post hooks
+	h.mu.Lock()
+	if m.ended && (!m.sess.keep || m.acked.Load() >= m.until.Load()) {
+		h.finish(m, &post)
+	}
+	h.mu.Unlock()
+	post.run()
+}
+
 // feed returns the connection's feed in a room, nil if it is not a member.
 func (c *Conn) feed(namespace, room []byte) *feed {
-	if f := c.latest; f != nil && !f.gone.Load() && string(room) == f.m.room.name && string(namespace) == f.m.room.key.Namespace {
-		return f
+	for i, f := range c.latest {
+		if f != nil && string(room) == f.m.room.name && string(namespace) == f.m.room.key.Namespace && !f.gone() {
+			if i > 0 {
+				c.latest[0], c.latest[1] = f, c.latest[0]
+			}
+			return f
+		}
 	}
 	c.hub.mu.Lock()
 	f := c.feeds[missed.Key{Namespace: string(namespace), Room: string(room)}]
 	c.hub.mu.Unlock()
-	if f != nil {
-		c.latest = f
+	if f == nil || f.gone() {
+		return nil
 	}
+	c.latest[0], c.latest[1] = f, c.latest[0]
 	return f
 }
 
@@ -372,8 +441,8 @@ func (h *Hub) detach(c *Conn, reason string, post *hooks) {
 	for _, f := range c.feeds {
 		f.stop()
 	}
-	for name, sock := range c.sockets {
-		h.dropSocket(sock, post)
+	for _, name := range sortedKeys(c.sockets) {
+		h.dropSocket(c.sockets[name], post)
 		delete(c.sockets, name)
 	}
 	if s.conn != c {
@@ -382,9 +451,9 @@ func (h *Hub) detach(c *Conn, reason string, post *hooks) {
 	s.conn = nil
 	s.since = time.Now()
 	s.retransmit.Add(c.notes[NoteRetransmit].Load())
-	if !s.keep {
+	if !s.keep || s.over || !s.heard {
 		h.notifyAll(s, "member_left", reason, post)
-		h.endSession(s, post)
+		h.endSession(s, reason, post)
 		return
 	}
 	h.notifyAll(s, "member_away", reason, post)

@@ -30,7 +30,10 @@ func (s *Socket) Namespace() *Namespace { return s.ns }
 // Info describes the connection.
 func (s *Socket) Info() Info { return s.conn.info }
 
-// connect handles KindConnect. Refusals of the name, the key and so on leave
+// maxTries is how many refused Connects one connection may send.
+const maxTries = 10
+
+// connect handles KindConnect. Refusals of the name, the room and so on leave
 // the connection open: the client may try again until the connect timeout.
 func (c *Conn) connect(e *wire.Envelope) error {
 	h := c.hub
@@ -44,11 +47,14 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	proof, f := c.prove(&body)
 	if f != nil {
 		// A wrong key is not to be tried often: one try a connection.
-		return c.broken(f.Code, f.Message, f.Hint)
+		return c.Fault(f)
 	}
 	refuse := func(f *wire.Fault) error {
-		h.count(f.Code)
-		c.fault(f, e.ID)
+		if c.tries++; c.tries >= maxTries {
+			return c.Fault(f)
+		}
+		h.faults.add(f.Code)
+		c.fault(f, e.Namespace, e.ID)
 		return nil
 	}
 	if len(body.Rooms) > h.cfg.MaxRooms {
@@ -58,34 +64,37 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	if ns == nil {
 		return refuse(unknownNamespace(e.Namespace))
 	}
+	name, f := h.applicant(&body)
+	if f == nil {
+		f = h.admits(name, c.info)
+	}
+	if f != nil {
+		return refuse(f)
+	}
 	var post hooks
 	h.mu.Lock()
 	if h.closed || c.off {
 		h.mu.Unlock()
 		return c.broken("closing", "the server is closing", "")
 	}
-	s, secret, f := h.admit(c, &body, &post)
+	s, secret, f := h.admit(c, &body, name, &post)
 	if f != nil {
 		h.mu.Unlock()
 		return refuse(f)
 	}
 	c.sess = s
 	h.halfOpen--
-	c.limit = newLimiter(h.cfg.Rate, h.cfg.Burst)
 	c.pinged.Store(time.Now().UnixNano())
 	s.spaces[ns.name] = true
 	h.save(s)
 	h.mu.Unlock()
 
-	// A new secret must be on disk before the client hears of it, and the
-	// old connection's goodbye must have gone out. The connection's reader
-	// waits for that: nothing may be taken in before.
+	// A new secret must be on disk before the client hears of it. The
+	// connection's reader waits for that: nothing may be taken in before.
 	if err := c.stored(s); err != nil {
-		h.mu.Lock()
-		h.detach(c, "store failed", &post)
-		h.mu.Unlock()
 		post.run()
-		return c.broken("store", "the session could not be stored: "+err.Error(), "")
+		c.Detach("the session could not be stored")
+		return c.Fault(&wire.Fault{Code: "store", Message: "the session could not be stored: " + err.Error(), RetryMS: 1000})
 	}
 	answer := wire.Connected{
 		Name: s.Name(), PingMS: c.pingInterval().Milliseconds(), TimeoutMS: h.cfg.PingTimeout.Milliseconds(),
@@ -121,11 +130,17 @@ func (c *Conn) stored(s *Session) error {
 // connectSpace is a Connect for a further namespace.
 func (c *Conn) connectSpace(e *wire.Envelope) error {
 	h := c.hub
+	refuse := func(f *wire.Fault) error {
+		h.faults.add(f.Code)
+		c.fault(f, e.Namespace, e.ID)
+		return nil
+	}
+	if f := c.limited(); f != nil {
+		return refuse(f)
+	}
 	ns := h.Namespace(string(e.Namespace))
 	if ns == nil {
-		h.count("unknown_namespace")
-		c.fault(unknownNamespace(e.Namespace), e.ID)
-		return nil
+		return refuse(unknownNamespace(e.Namespace))
 	}
 	var body wire.Connect
 	if err := wire.DecodeBody(e.Args, &body); err != nil {
@@ -134,6 +149,7 @@ func (c *Conn) connectSpace(e *wire.Envelope) error {
 	h.mu.Lock()
 	_, there := c.sockets[ns.name]
 	c.sess.spaces[ns.name] = true
+	c.sess.dirty.Store(true)
 	h.mu.Unlock()
 	if there {
 		return c.broken("double_connect", "already connected to namespace "+quote(ns.name), "")
@@ -166,27 +182,55 @@ func (c *Conn) prove(body *wire.Connect) (string, *wire.Fault) {
 	return hex.EncodeToString(wire.Prove(key, wire.ProveServer, nonce, c.nonce)), nil
 }
 
+// applicant returns the name that a Connect wants to come in under.
+func (h *Hub) applicant(body *wire.Connect) (string, *wire.Fault) {
+	switch body.Session {
+	case wire.SessionNone, wire.SessionNew, "":
+		return cleanName(body.Name)
+	case wire.SessionResume:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		s, _, f := h.unlock(body)
+		if f != nil {
+			return "", f
+		}
+		return s.ident.name, nil
+	}
+	return "", &wire.Fault{Code: "bad_connect", Message: "session " + quote(body.Session) + ": want none, new or resume"}
+}
+
+// unlock returns the session that a Connect's secret opens, and whether that
+// is the secret before the latest. Hub.mu is held.
+func (h *Hub) unlock(body *wire.Connect) (s *Session, former bool, f *wire.Fault) {
+	var id wire.Epoch
+	if id.UnmarshalText([]byte(body.ID)) == nil {
+		s = h.sessions[uint64(id)]
+	}
+	if s == nil || !s.keep || s.over {
+		return nil, false, &wire.Fault{Code: "bad_session", Message: "no such session: it ended, expired, or the server was started again without --data",
+			Hint: "connect with a new session"}
+	}
+	secret, ok := wire.DecodeHex(body.Secret, wire.SecretSize)
+	now, former := s.opens(secret)
+	if !ok || !now && !former {
+		return nil, false, &wire.Fault{Code: "bad_secret", Message: "the resume secret is wrong, or was used before", Hint: "connect with a new session"}
+	}
+	return s, former, nil
+}
+
 // admit finds or makes the session that a Connect asks for. Hub.mu is held.
-func (h *Hub) admit(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte, *wire.Fault) {
+func (h *Hub) admit(c *Conn, body *wire.Connect, name string, post *hooks) (*Session, []byte, *wire.Fault) {
 	if body.Session == wire.SessionResume {
-		return h.resume(c, body, post)
+		return h.resume(c, body, name, post)
 	}
-	keep := body.Session == wire.SessionNew
-	if !keep && body.Session != wire.SessionNone && body.Session != "" {
-		return nil, nil, &wire.Fault{Code: "bad_connect", Message: "session " + quote(body.Session) + ": want none, new or resume"}
-	}
-	name, f := cleanName(body.Name)
-	if f != nil {
-		return nil, nil, f
-	}
-	if f := h.admits(name, c.info); f != nil {
+	if f := h.banned(name); f != nil {
 		return nil, nil, f
 	}
 	if len(h.sessions) >= h.cfg.MaxSessions {
 		return nil, nil, &wire.Fault{Code: "too_many_sessions", Message: fmt.Sprintf("%d sessions, at most %d", len(h.sessions), h.cfg.MaxSessions)}
 	}
 	s := &Session{
-		hub: h, id: randomID(), keep: keep, conn: c, since: time.Now(), info: c.info,
+		hub: h, id: randomID(), keep: body.Session == wire.SessionNew, conn: c, since: time.Now(), info: c.info,
 		members: make(map[missed.Key]*Member, 2), spaces: make(map[string]bool, 1),
 	}
 	if f := h.claim(s, name, randomID()); f != nil {
@@ -194,7 +238,7 @@ func (h *Hub) admit(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte,
 	}
 	h.sessions[s.id] = s
 	var secret []byte
-	if keep {
+	if s.keep {
 		secret = s.newSecret()
 		s.hasBefore = false
 	}
@@ -202,46 +246,54 @@ func (h *Hub) admit(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte,
 }
 
 // resume gives a kept session to a new connection and fences the old one off.
-func (h *Hub) resume(c *Conn, body *wire.Connect, post *hooks) (*Session, []byte, *wire.Fault) {
-	var id wire.Epoch
-	var s *Session
-	if id.UnmarshalText([]byte(body.ID)) == nil {
-		s = h.sessions[uint64(id)]
-	}
-	if s == nil || !s.keep {
-		return nil, nil, &wire.Fault{Code: "bad_session", Message: "no such session: it ended, expired, or the server was started again without --data",
-			Hint: "connect with a new session"}
-	}
-	secret, ok := wire.DecodeHex(body.Secret, wire.SecretSize)
-	if !ok || !s.opens(secret) {
-		return nil, nil, &wire.Fault{Code: "bad_secret", Message: "the resume secret is wrong, or was used before", Hint: "connect with a new session"}
-	}
-	if f := h.admits(s.ident.name, c.info); f != nil {
+func (h *Hub) resume(c *Conn, body *wire.Connect, name string, post *hooks) (*Session, []byte, *wire.Fault) {
+	s, former, f := h.unlock(body)
+	if f != nil {
 		return nil, nil, f
 	}
+	if s.ident.name != name {
+		return nil, nil, &wire.Fault{Code: "busy", Message: "the session has just got another name", RetryMS: 100}
+	}
+	if f := h.banned(name); f != nil {
+		return nil, nil, f
+	}
+	if former {
+		// The client never heard of the latest one: it goes on from this.
+		s.secret = s.before
+	}
 	if old := s.conn; old != nil {
-		post.then(func() {
-			old.Fault(&wire.Fault{Code: "replaced", Message: "the session was resumed on another connection"})
-			old.end()
-			old.Detach("resumed elsewhere")
-		})
 		for _, f := range old.feeds {
 			f.stop()
 		}
+		old.Fault(&wire.Fault{Code: "replaced", Message: "the session was resumed on another connection"})
+		post.then(func() {
+			old.end()
+			old.Detach("resumed elsewhere")
+		})
 	}
 	s.conn, s.since, s.info = c, time.Now(), c.info
 	return s, s.newSecret(), nil
 }
 
-// admits asks the bans and Config.Admit. Hub.mu is held.
+// admits asks the bans and Config.Admit, which may take its time: no lock is
+// held.
 func (h *Hub) admits(name string, info Info) *wire.Fault {
+	h.mu.Lock()
+	f := h.banned(name)
+	h.mu.Unlock()
+	if f != nil || h.cfg.Admit == nil {
+		return f
+	}
+	if err := h.cfg.Admit(name, info); err != nil {
+		return &wire.Fault{Code: "not_admitted", Message: err.Error()}
+	}
+	return nil
+}
+
+// banned asks the bans. Hub.mu is held.
+func (h *Hub) banned(name string) *wire.Fault {
 	if why, banned := h.bans[skeleton(name)]; banned {
 		return banFault(name, why)
-	}
-	if h.cfg.Admit != nil {
-		if err := h.cfg.Admit(name, info); err != nil {
-			return &wire.Fault{Code: "not_admitted", Message: err.Error()}
-		}
 	}
 	return nil
 }
@@ -275,8 +327,9 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 	var back []*Member
 	for _, key := range sortedMembers(s) {
 		if key.Namespace == ns.name {
-			back = append(back, s.members[key])
-			if s.members[key].room.public() {
+			m := s.members[key]
+			back = append(back, m)
+			if m.room.public() && !m.ended {
 				answer.Rooms = append(answer.Rooms, key.Room)
 			}
 		}
@@ -285,7 +338,7 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 	post.add(h.cfg.Hooks.CreateRoom, ns.name, sock.ID())
 	post.addWho(h.cfg.Hooks.Join, ns.name, sock.ID(), s.Name())
 	for _, m := range back {
-		h.comeBack(m, c, claims[m.room.key])
+		h.comeBack(m, c, claims[m.room.key], post)
 		delete(claims, m.room.key)
 	}
 	h.enterRoom(ns.addRoom(""), c, wire.RoomCursor{}, post)
@@ -294,7 +347,20 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 	}
 	for _, rc := range ask {
 		key := missed.Key{Namespace: rc.Namespace, Room: rc.Room}
-		if claim, ok := claims[key]; ok && checkLabel("room", []byte(rc.Room)) == nil && ns.addRoomable(rc.Room) {
+		claim, open := claims[key]
+		if !open || checkLabel("room", []byte(rc.Room)) != nil || !roomable(rc.Room) {
+			continue
+		}
+		delete(claims, key)
+		switch {
+		case answer.Resumed && claim.Epoch == 0:
+			// A wish from while it was away. Whoever resumes is put back into
+			// what it was in, and asks for more.
+		case answer.Resumed:
+			h.tellEnded(ns, c, claim)
+		case h.countRooms(s) >= h.cfg.MaxRooms:
+			c.fault(h.tooManyRooms(rc.Room), []byte(ns.name), 0)
+		default:
 			h.enterRoom(ns.addRoom(rc.Room), c, claim, post)
 		}
 	}
@@ -312,11 +378,32 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 	}
 }
 
-// addRoomable reports whether a client may make or join a room of that name:
-// sockets' and identities' own rooms are not for others.
-func (ns *Namespace) addRoomable(name string) bool {
-	return name != "" && name[0] != '@' && name[0] != '#'
+// tellEnded tells a client that came back that it is no longer in a room.
+func (h *Hub) tellEnded(ns *Namespace, c *Conn, claim wire.RoomCursor) {
+	c.control(&wire.Envelope{
+		Kind: wire.KindCursor, Namespace: []byte(ns.name), Room: []byte(claim.Room), Seq: claim.Seq, Prev: claim.Seq,
+		Args: wire.EncodeBody(wire.Position{Epoch: claim.Epoch, Head: claim.Seq, Reason: "ended"}),
+	})
 }
+
+// countRooms returns how many rooms s is in by its own wish. Hub.mu is held.
+func (h *Hub) countRooms(s *Session) int {
+	n := 0
+	for _, m := range s.members {
+		if m.room.public() && !m.ended {
+			n++
+		}
+	}
+	return n
+}
+
+func (h *Hub) tooManyRooms(room string) *wire.Fault {
+	return &wire.Fault{Code: "too_many_rooms", Message: fmt.Sprintf("not joined to %q: in %d rooms already, at most %d", room, h.cfg.MaxRooms, h.cfg.MaxRooms)}
+}
+
+// roomable reports whether a client may make or join a room of that name:
+// sockets' and identities' own rooms are not for others.
+func roomable(name string) bool { return name != "" && name[0] != '@' && name[0] != '#' }
 
 // enterRoom joins the connection's session to the room and starts its feed.
 // The claim is where the client believes to stand: if the room's log is
@@ -347,20 +434,33 @@ func (h *Hub) enterRoom(r *Room, c *Conn, claim wire.RoomCursor, post *hooks) *M
 }
 
 // comeBack starts m's feed where the client stopped consuming, and tells it
-// what is gone and what it may see twice.
-func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor) {
+// what is gone and what it may see twice. Hub.mu is held.
+func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor, post *hooks) {
 	r, s := m.room, m.sess
 	epoch := r.log.Epoch()
 	p := wire.Position{Epoch: wire.Epoch(epoch), Head: r.log.Head()}
 	recovered := true
+	if m.epoch != epoch {
+		// The log that the member was in is gone. Everything in this one is
+		// still to come.
+		if uint64(claim.Epoch) != epoch {
+			recovered, p.Reason = false, missed.ReasonEpoch.String()
+		}
+		m.epoch, m.from = epoch, 0
+		s.dirty.Store(true)
+		m.acked.Store(0)
+		m.sent.Store(0)
+		if m.ended {
+			m.until.Store(0) // it was about the other log
+		}
+	}
 	at := m.acked.Load()
 	switch {
-	case m.epoch != epoch || (claim.Epoch != 0 && uint64(claim.Epoch) != epoch):
+	case claim.Epoch == 0:
+	case uint64(claim.Epoch) != epoch && claim.Seq > 0:
+		// The client does not know of this log yet, and something of the one
+		// that it knows may have passed it by.
 		recovered, p.Reason = false, missed.ReasonEpoch.String()
-		m.epoch = epoch
-		at = r.log.Head()
-		m.acked.Store(at)
-		m.sent.Store(at)
 	case uint64(claim.Epoch) == epoch && claim.Seq > at && claim.Seq <= p.Head:
 		// The client handled more than it could acknowledge.
 		at = claim.Seq
@@ -368,13 +468,15 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor) {
 		raise(&m.sent, at)
 	}
 	from := at
-	if b, err := r.log.Read(at, m.until.Load(), s.id, 1); err == nil && b.Lost > 0 {
-		recovered = false
-		p.Lost, p.Reason = b.Lost, b.Reason.String()
-		s.lost.Add(b.Lost)
-		h.stats.lost.Add(b.Lost)
-		m.trace.add(traceLost, at, b.Cursor)
-		at = b.Cursor
+	if at+1 < r.log.First() { // else Read may wait for the disk
+		if b, err := r.log.Read(at, m.until.Load(), s.id, 1); err == nil && b.Lost > 0 {
+			recovered = false
+			p.Lost, p.Reason = b.Lost, b.Reason.String()
+			s.lost.Add(b.Lost)
+			h.stats.lost.Add(b.Lost)
+			m.trace.add(traceLost, at, b.Cursor)
+			at = b.Cursor
+		}
 	}
 	p.Recovered = &recovered
 	if sent := m.sent.Load(); sent > at {
@@ -386,7 +488,7 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor) {
 	}
 	c.frame(h.cursorFrame(r, from, at, &p))
 	if m.ended && at >= m.until.Load() {
-		delete(s.members, r.key)
+		h.finish(m, post)
 		return
 	}
 	c.feeds[r.key] = r.start(m, c, at)

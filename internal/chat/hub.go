@@ -36,8 +36,9 @@ type Config struct {
 	Hooks      Hooks
 	Logger     *slog.Logger // if nil, nothing is logged
 
-	// Admit is asked at every connect and resume. An error refuses, and its
-	// text is shown to the client. If nil, everybody not banned is admitted.
+	// Admit is asked at every connect, resume and change of name. An error
+	// refuses, and its text is shown to the client. If nil, everybody not
+	// banned is admitted.
 	Admit func(name string, info Info) error
 	// Operators lists names that may kick and ban. If empty, nobody may from
 	// the outside; the program still can.
@@ -54,7 +55,7 @@ type Config struct {
 	MaxHalfOpen  int     // connections before Connect; if zero, 256
 	MaxConns     int     // if zero, 100,000
 	MaxSessions  int     // absent and present; if zero, 100,000
-	MaxRooms     int     // rooms that one session may be in; if zero, 64
+	MaxRooms     int     // rooms that one session may be in, at most 128; if zero, 64
 	MaxPending   int     // acknowledgements awaited from one connection; if zero, 1,024
 	MaxControl   int     // bytes of control frames waiting for one connection; if zero, 1 MiB
 }
@@ -97,16 +98,21 @@ func (c *Config) setDefaults() {
 	def(&c.MaxControl, 1<<20)
 }
 
+// mostRooms is the most that Config.MaxRooms may say: a list of as many names,
+// each byte of which JSON may escape in six, fits wire.MaxArguments.
+const mostRooms = 128
+
 // ErrClosed is returned by the methods of a closed hub.
 var ErrClosed = errors.New("chat: the hub is closed")
 
 // A Hub connects members to rooms. Make one with [New].
 type Hub struct {
-	cfg   Config
-	queue *missed.Queue
-	log   *slog.Logger
-	began time.Time
-	stats counters
+	cfg    Config
+	queue  *missed.Queue
+	log    *slog.Logger
+	began  time.Time
+	stats  counters
+	faults tally
 
 	// mu guards everything below and all membership: who is in which room,
 	// which connection a session has. It is not taken to publish or deliver.
@@ -119,7 +125,6 @@ type Hub struct {
 	sessions   map[uint64]*Session
 	names      map[string]*identity // by skeleton
 	bans       map[string]string    // skeleton to reason
-	faults     map[string]uint64
 	pending    pendingAcks
 
 	stop   chan struct{}
@@ -143,10 +148,12 @@ func New(cfg Config) (*Hub, error) {
 		sessions:   make(map[uint64]*Session),
 		names:      make(map[string]*identity),
 		bans:       make(map[string]string),
-		faults:     make(map[string]uint64),
 		stop:       make(chan struct{}),
 	}
-	h.pending.init()
+	h.pending.init(&h.faults)
+	if cfg.MaxRooms > mostRooms {
+		return nil, fmt.Errorf("chat: Config.MaxRooms is %d, at most %d: their names must fit one envelope", cfg.MaxRooms, mostRooms)
+	}
 	for _, name := range append([]string{""}, cfg.Namespaces...) {
 		if len(name) > wire.MaxName {
 			return nil, fmt.Errorf("chat: namespace of %d bytes, at most %d", len(name), wire.MaxName)
@@ -190,11 +197,11 @@ func (h *Hub) Attach(t Transport, nonce []byte) (*Conn, error) {
 		h.mu.Unlock()
 		return nil, ErrClosed
 	case h.halfOpen >= h.cfg.MaxHalfOpen:
-		h.faults["half_open"]++
+		h.faults.add("half_open")
 		h.mu.Unlock()
 		return nil, fmt.Errorf("chat: %d connections have not connected yet, at most %d", h.halfOpen, h.cfg.MaxHalfOpen)
 	case len(h.conns) >= h.cfg.MaxConns:
-		h.faults["connections"]++
+		h.faults.add("connections")
 		h.mu.Unlock()
 		return nil, fmt.Errorf("chat: %d connections, at most %d", len(h.conns), h.cfg.MaxConns)
 	}
@@ -295,22 +302,39 @@ func (h *Hub) beat(now time.Time) {
 	}
 	for _, s := range h.sessions {
 		if s.conn == nil && now.Sub(s.since) >= h.cfg.SessionTTL {
-			h.endSession(s, &post)
+			h.endSession(s, "away for too long", &post)
 		} else if s.dirty.Swap(false) {
 			h.save(s)
 		}
 	}
+	rooms := h.failingRooms()
 	h.mu.Unlock()
 	post.run()
+	for _, r := range rooms {
+		r.tryAgain()
+	}
 	for _, e := range end {
-		h.count(e.code)
-		e.c.fault(&wire.Fault{Code: e.code, Message: e.reason}, 0)
+		e.c.Fault(&wire.Fault{Code: e.code, Message: e.reason})
 		e.c.end()
+		e.c.Detach(e.reason)
 	}
 	for _, c := range ping {
 		c.pinged.Store(now.UnixNano())
 		c.control(&wire.Envelope{Kind: wire.KindPing, ID: uint64(now.UnixMicro())})
 	}
+}
+
+// failingRooms returns those whose log could not be read. Hub.mu is held.
+func (h *Hub) failingRooms() []*Room {
+	var rooms []*Room
+	for _, ns := range h.namespaces {
+		for _, r := range ns.rooms {
+			if r.failing.Load() {
+				rooms = append(rooms, r)
+			}
+		}
+	}
+	return rooms
 }
 
 // unanswered reports whether a probe of the connection went without an answer.
@@ -321,13 +345,6 @@ func (c *Conn) unanswered(now time.Time) bool {
 		return false
 	}
 	return probed != 0 && now.UnixNano()-probed >= int64(probeTime)
-}
-
-// count notes a fault or a refusal for the snapshot.
-func (h *Hub) count(code string) {
-	h.mu.Lock()
-	h.faults[code]++
-	h.mu.Unlock()
 }
 
 func random(n int) []byte {

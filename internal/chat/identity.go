@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,7 +20,7 @@ type identity struct {
 	name     string
 	skeleton string
 	sessions map[uint64]*Session
-	limit    *rate.Limiter
+	bucket   atomic.Pointer[rate.Limiter] // nil until the first event
 }
 
 // ownRoom is the name of the room that direct messages to the identity go to.
@@ -40,7 +41,7 @@ func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
 		}
 		return f
 	}
-	i := &identity{id: id, name: name, skeleton: skel, sessions: map[uint64]*Session{s.id: s}, limit: newLimiter(h.cfg.IdentityRate, 2*h.cfg.Burst)}
+	i := &identity{id: id, name: name, skeleton: skel, sessions: map[uint64]*Session{s.id: s}}
 	h.names[skel] = i
 	s.ident = i
 	s.name.Store(&name)
@@ -98,11 +99,15 @@ func (h *Hub) rename(s *Session, name string) *wire.Fault {
 	return nil
 }
 
-func newLimiter(perSecond float64, burst int) *rate.Limiter {
-	if perSecond < 0 {
-		return nil
+// limiter returns the identity's token bucket, nil if there is no limit. It
+// may be called without the hub's lock.
+func (i *identity) limiter(cfg *Config) *rate.Limiter {
+	limit := i.bucket.Load()
+	if limit == nil && cfg.IdentityRate > 0 {
+		i.bucket.CompareAndSwap(nil, rate.NewLimiter(rate.Limit(cfg.IdentityRate), 2*cfg.Burst))
+		limit = i.bucket.Load()
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), burst)
+	return limit
 }
 
 func banFault(name, why string) *wire.Fault {

@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -92,6 +93,7 @@ type Story struct {
 	Stored    time.Time `json:"stored,omitzero"`
 	Trimmed   bool      `json:"trimmed,omitempty"` // no longer in the log
 	Members   []Fate    `json:"members"`
+	More      int       `json:"more,omitempty"` // members that are not listed
 }
 
 // A Fate is what became of an event for one member.
@@ -107,10 +109,16 @@ type Fate struct {
 
 // Explain tells what became of the event with that sequence number.
 func (ns *Namespace) Explain(room string, seq uint64) (*Story, error) {
+	return ns.tell(room, seq, math.MaxInt)
+}
+
+// tell is Explain for at most so many members: those who left are left out
+// first.
+func (ns *Namespace) tell(room string, seq uint64, most int) (*Story, error) {
 	h := ns.hub
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	r := ns.rooms[room]
+	h.mu.Unlock()
 	if r == nil {
 		return nil, &wire.Fault{Code: "no_room", Message: "no room " + quote(room)}
 	}
@@ -118,7 +126,7 @@ func (ns *Namespace) Explain(room string, seq uint64) (*Story, error) {
 		return nil, &wire.Fault{Code: "no_event", Message: fmt.Sprintf("no event %d in %q: it has 1 to %d", seq, room, head)}
 	}
 	st := &Story{Namespace: ns.name, Room: room, Seq: seq}
-	e, mark, ok := r.log.Event(seq)
+	e, mark, ok := r.log.Event(seq) // may wait for the disk: the hub is not locked
 	if ok {
 		st.Sender, st.Event, st.Stored = string(e.Sender), string(e.Event), time.UnixMicro(e.Time)
 		if e.ID != 0 {
@@ -126,13 +134,24 @@ func (ns *Namespace) Explain(room string, seq uint64) (*Story, error) {
 		}
 	}
 	st.Trimmed = !ok
-	for _, m := range r.past {
+	h.mu.Lock()
+	for _, m := range r.members {
+		if len(st.Members) == most {
+			break
+		}
 		st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 	}
-	for _, id := range sortedKeys(r.members) {
-		st.Members = append(st.Members, r.members[id].fate(seq, !mark.Allows(id)))
+	for _, m := range r.past {
+		if len(st.Members) == most {
+			break
+		}
+		st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 	}
-	slices.SortStableFunc(st.Members, func(a, b Fate) int { return cmp.Compare(a.Name, b.Name) })
+	st.More = len(r.members) + len(r.past) - len(st.Members)
+	h.mu.Unlock()
+	slices.SortStableFunc(st.Members, func(a, b Fate) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Sent.Compare(b.Sent))
+	})
 	return st, nil
 }
 

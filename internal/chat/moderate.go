@@ -25,7 +25,7 @@ func (ns *Namespace) Kick(room, name, reason string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := ns.rooms[room]
-	if r == nil {
+	if r == nil || !r.public() {
 		return &wire.Fault{Code: "no_room", Message: "no room " + quote(room)}
 	}
 	who, f := h.find(name)
@@ -50,21 +50,27 @@ func (ns *Namespace) Kick(room, name, reason string) error {
 // kick ends a membership at this instant. Hub.mu is held.
 func (h *Hub) kick(m *Member, reason string, post *hooks) {
 	s, r := m.sess, m.room
-	// A room that is still empty has head 0, which would mean no end.
-	head := r.log.Head()
+	// No feed reads while the end is set: after it, none reads beyond it.
+	c, cursor := s.conn, uint64(stopped)
+	if c != nil && c.feeds[r.key] != nil {
+		cursor = c.feeds[r.key].stop()
+	}
+	head, acked := r.log.Head(), m.acked.Load()
 	m.ended = true
 	m.until.Store(head)
-	if head == 0 || m.acked.Load() >= head {
-		delete(s.members, r.key)
-		if c := s.conn; c != nil && c.feeds[r.key] != nil {
-			c.feeds[r.key].stop()
-			delete(c.feeds, r.key)
+	if acked >= head { // with head 0, too, which as an end would mean none
+		h.finish(m, post)
+	} else {
+		m.drain = true
+		r.draining++
+		if cursor != stopped {
+			c.feeds[r.key] = r.start(m, c, cursor)
 		}
 	}
-	if s.conn != nil {
-		s.conn.frame(encode(&wire.Envelope{
+	if c != nil {
+		c.frame(encode(&wire.Envelope{
 			Kind: wire.KindError, Namespace: []byte(r.key.Namespace), Room: []byte(r.name), Seq: head,
-			Args: wire.EncodeBody(&wire.Fault{Code: "removed", Message: "removed from " + quote(r.name) + because(reason)}),
+			Args: faultBody(&wire.Fault{Code: "removed", Message: "removed from " + quote(r.name) + because(reason)}),
 		}))
 	}
 	h.notify(r, s.id, "member_left", post, s.Name(), "kicked"+because(reason))
@@ -81,6 +87,7 @@ func (h *Hub) Ban(name, reason string) error {
 	if f != nil {
 		return f
 	}
+	reason = clip(reason)
 	var post hooks
 	var conns []*Conn
 	h.mu.Lock()
@@ -90,24 +97,26 @@ func (h *Hub) Ban(name, reason string) error {
 	if i := h.names[skel]; i != nil {
 		for _, id := range sortedKeys(i.sessions) {
 			s := i.sessions[id]
-			if s.conn != nil {
-				conns = append(conns, s.conn)
-				for _, f := range s.conn.feeds {
-					f.stop()
-				}
+			s.over = true
+			h.queue.Put(tableSessions, wire.Hex16(s.id), nil)
+			if s.conn == nil {
+				h.notifyAll(s, "member_left", "banned"+because(reason), &post)
+				h.endSession(s, "banned", &post)
+				continue
 			}
-			h.notifyAll(s, "member_left", "banned"+because(reason), &post)
-			h.endSession(s, &post)
-			s.keep = false
+			conns = append(conns, s.conn)
+			for _, f := range s.conn.feeds {
+				f.stop()
+			}
 		}
 	}
 	h.mu.Unlock()
+	post.run()
 	for _, c := range conns {
 		c.Fault(banFault(name, reason))
-		c.Detach("banned")
+		c.Detach("banned" + because(reason))
 		c.end()
 	}
-	post.run()
 	return nil
 }
 
@@ -124,7 +133,7 @@ func because(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + reason
+	return ": " + clip(reason)
 }
 
 // mayModerate reports whether the name is one of Config.Operators.

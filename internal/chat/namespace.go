@@ -84,11 +84,12 @@ func (ns *Namespace) addRoom(name string) *Room {
 	return r
 }
 
-// dropOrphans forgets stored rooms that nobody is in any longer.
+// dropOrphans forgets stored rooms that nobody is in any longer. Those of
+// namespaces that this server does not have now are left alone.
 func (h *Hub) dropOrphans() {
 	for _, key := range h.queue.Keys() {
 		ns := h.namespaces[key.Namespace]
-		if ns == nil || ns.rooms[key.Room] == nil {
+		if ns != nil && ns.rooms[key.Room] == nil {
 			h.queue.Drop(key)
 		}
 	}
@@ -116,11 +117,12 @@ func (r *Room) public() bool { return r.name != "" && r.name[0] != '@' && r.name
 // join makes s a member of the room from its head on. Hub.mu is held. It
 // reports whether s was not a member before.
 func (r *Room) join(s *Session, post *hooks) (*Member, bool) {
-	if m := s.members[r.key]; m != nil && !m.ended {
-		return m, false
+	former := s.members[r.key]
+	if former != nil && !former.ended {
+		return former, false
 	}
 	h := r.ns.hub
-	if len(r.members) == 0 {
+	if len(r.members) == 0 && r.draining == 0 && !r.pinned {
 		post.add(h.cfg.Hooks.CreateRoom, r.ns.name, r.name)
 	}
 	head := r.log.Head()
@@ -130,6 +132,10 @@ func (r *Room) join(s *Session, post *hooks) (*Member, bool) {
 	m.trace.joined = time.Now()
 	s.members[r.key] = m
 	r.members[s.id] = m
+	if former != nil && former.drain {
+		former.drain = false
+		r.draining--
+	}
 	post.addWho(h.cfg.Hooks.Join, r.ns.name, r.name, s.Name())
 	if s.keep {
 		h.save(s)
@@ -140,9 +146,17 @@ func (r *Room) join(s *Session, post *hooks) (*Member, bool) {
 // leave takes m out of its room, and deletes the room when it was the last.
 // Hub.mu is held.
 func (h *Hub) leave(m *Member, reason string, post *hooks) {
+	if h.finish(m, post) {
+		h.vacate(m, reason, post)
+	}
+}
+
+// finish takes m out of its session: it reads no more. It reports whether m was
+// still there. Hub.mu is held.
+func (h *Hub) finish(m *Member, post *hooks) bool {
 	s, r := m.sess, m.room
 	if s.members[r.key] != m {
-		return
+		return false
 	}
 	delete(s.members, r.key)
 	if c := s.conn; c != nil {
@@ -151,10 +165,13 @@ func (h *Hub) leave(m *Member, reason string, post *hooks) {
 			delete(c.feeds, r.key)
 		}
 	}
-	if s.keep {
-		s.dirty.Store(true)
+	s.dirty.Store(true)
+	if m.drain {
+		m.drain = false
+		r.draining--
+		h.reap(r, post)
 	}
-	h.vacate(m, reason, post)
+	return true
 }
 
 // vacate frees m's place in the room itself. Hub.mu is held.
@@ -170,11 +187,17 @@ func (h *Hub) vacate(m *Member, reason string, post *hooks) {
 		r.past = slices.Delete(r.past, 0, 1)
 	}
 	post.addWho(h.cfg.Hooks.Leave, r.ns.name, r.name, s.Name())
-	if len(r.members) == 0 && !r.pinned {
-		delete(r.ns.rooms, r.name)
-		h.queue.Drop(r.key)
-		post.add(h.cfg.Hooks.DeleteRoom, r.ns.name, r.name)
+	h.reap(r, post)
+}
+
+// reap deletes a room that nobody is in and nobody still reads. Hub.mu is held.
+func (h *Hub) reap(r *Room, post *hooks) {
+	if len(r.members) > 0 || r.draining > 0 || r.pinned || r.ns.rooms[r.name] != r {
+		return
 	}
+	delete(r.ns.rooms, r.name)
+	h.queue.Drop(r.key)
+	post.add(h.cfg.Hooks.DeleteRoom, r.ns.name, r.name)
 }
 
 // sortedMembers returns the keys of s's rooms in order.
@@ -189,8 +212,10 @@ func sortedMembers(s *Session) []missed.Key {
 	return keys
 }
 
-// Hooks are called after the fact, in order, from the goroutine that caused
-// it, with no lock held: they may call the hub. Any may be nil.
+// Hooks are called after the fact from the goroutine that caused it, in the
+// order in which it did, with no lock held: they may call the hub. What two
+// goroutines cause at a time may be told in either order. Any may be nil. The
+// hub's own rooms, the lobby and "", are neither made nor deleted.
 type Hooks struct {
 	CreateRoom func(namespace, room string)
 	DeleteRoom func(namespace, room string)

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -16,7 +15,7 @@ import (
 // each modifier returns a new one, so one may be kept and built upon.
 type Operator struct {
 	ns       *Namespace
-	rooms    []string
+	rooms    []string // nil means all
 	except   []string
 	sender   *Socket
 	volatile bool
@@ -38,9 +37,10 @@ func (s *Socket) To(rooms ...string) Operator { return s.Broadcast().To(rooms...
 // Emit emits to the socket alone.
 func (s *Socket) Emit(event string, args ...any) error { return s.ns.To(s.ID()).Emit(event, args...) }
 
-// To adds rooms to the union that is addressed.
+// To adds rooms to the union that is addressed. The union of no rooms is
+// nobody.
 func (o Operator) To(rooms ...string) Operator {
-	o.rooms = append(slices.Clone(o.rooms), rooms...)
+	o.rooms = append(append(make([]string, 0, len(o.rooms)+len(rooms)), o.rooms...), rooms...)
 	return o
 }
 
@@ -67,8 +67,7 @@ func (o Operator) Timeout(d time.Duration) Operator {
 // logs, which with a durable store is before it is on disk. An unknown room
 // has no members: nothing happens.
 func (o Operator) Emit(event string, args ...any) error {
-	_, err := o.emit(event, 0, args)
-	return err
+	return o.emit(event, args, nil)
 }
 
 // EmitAck publishes the event and waits for the acknowledgements of those who
@@ -84,34 +83,35 @@ func (o Operator) EmitAck(ctx context.Context, event string, args ...any) ([]Rep
 	if err != nil {
 		return nil, err
 	}
-	if _, err := o.emit(event, w.id, args, w.expect); err != nil {
+	if err := o.emit(event, args, w); err != nil {
 		o.ns.hub.pending.close(w)
 		return nil, err
 	}
 	return o.ns.hub.pending.wait(ctx, w), nil
 }
 
-// emit publishes into each room addressed; the id is not 0 where
-// acknowledgements are wanted, and each is told the sockets that will give one.
-func (o Operator) emit(event string, id uint64, args []any, expect ...func([]*Socket)) (int, error) {
+// emit publishes into each room addressed. With a w, acknowledgements are
+// wanted: it is told which sockets will give one.
+func (o Operator) emit(event string, args []any, w *waiter) error {
 	if f := checkLabel("event", []byte(event)); f != nil {
-		return 0, f
+		return f
 	}
 	if reservedEvents[event] {
-		return 0, &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
+		return &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
 	}
 	if args == nil {
 		args = []any{}
 	}
-	body, err := json.Marshal(args)
+	body, err := marshal(args)
 	if err != nil {
-		return 0, fmt.Errorf("chat: arguments of %q: %w", event, err)
+		return fmt.Errorf("chat: arguments of %q: %w", event, err)
 	}
 	e := wire.Envelope{
-		Kind: wire.KindEvent, ID: id, Time: time.Now().UnixMicro(),
+		Kind: wire.KindEvent, Time: time.Now().UnixMicro(),
 		Namespace: []byte(o.ns.name), Event: []byte(event), Args: body,
 	}
-	if id != 0 {
+	if w != nil {
+		e.ID = w.id
 		e.Flags |= wire.FlagAck
 	}
 	if o.volatile {
@@ -121,45 +121,59 @@ func (o Operator) emit(event string, id uint64, args []any, expect ...func([]*So
 		e.Sender = []byte(o.sender.Name())
 		e.Flags |= wire.FlagBroadcast
 	}
-	return o.publish(&e, expect)
+	if err := e.Check(); err != nil {
+		return fmt.Errorf("chat: event %q: %w", event, err)
+	}
+	return o.publish(&e, w)
 }
 
-func (o Operator) publish(e *wire.Envelope, expect []func([]*Socket)) (int, error) {
+// publish appends the event to the logs of the rooms. The hub stays locked
+// meanwhile, so that nobody joins, leaves or changes rooms in between: the
+// recipients, and the sockets that owe an answer, are fixed at one instant.
+func (o Operator) publish(e *wire.Envelope, w *waiter) error {
 	h := o.ns.hub
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		return 0, ErrClosed
+		return ErrClosed
 	}
 	rooms, marks := o.resolve()
-	if expect != nil {
-		var sockets []*Socket
-		for i, r := range rooms {
-			for id, m := range r.members {
-				if c := m.sess.conn; c != nil && marks[i].Allows(id) && c.sockets[o.ns.name] != nil {
-					sockets = append(sockets, c.sockets[o.ns.name])
-				}
-			}
-		}
-		expect[0](sockets)
+	if w != nil {
+		w.expect(o.answerers(rooms, marks))
 	}
-	h.mu.Unlock()
-	id := e.ID
+	var err error
 	for i, r := range rooms {
 		e.Room = []byte(r.name)
 		if o.volatile {
 			r.sendVolatile(encode(e), marks[i])
 			continue
 		}
-		// The message id is the server's own and tells the acknowledgement
-		// apart; only clients' ids are remembered against duplicates.
-		e.ID, e.Seq, e.Prev = id, 0, 0
-		if err := r.publish(e, marks[i], nil); err != nil {
-			return i, err
+		e.Seq, e.Prev = 0, 0
+		if err = r.publish(e, marks[i], nil); err != nil {
+			h.stats.refused.Add(1)
+			rooms = rooms[:i]
+			break
 		}
+	}
+	h.mu.Unlock()
+	for _, r := range rooms {
 		r.wake()
 	}
-	return len(rooms), nil
+	return err
+}
+
+// answerers returns the sockets of those who are present and may see the
+// event. Hub.mu is held.
+func (o Operator) answerers(rooms []*Room, marks []*missed.Mark) []*Socket {
+	var sockets []*Socket
+	for i, r := range rooms {
+		for id, m := range r.members {
+			if c := m.sess.conn; c != nil && marks[i].Allows(id) && c.sockets[o.ns.name] != nil {
+				sockets = append(sockets, c.sockets[o.ns.name])
+			}
+		}
+	}
+	return sockets
 }
 
 // resolve returns the rooms addressed and who may not see the event in each.
@@ -169,6 +183,12 @@ func (o Operator) resolve() ([]*Room, []*missed.Mark) {
 	names := o.rooms
 	if names == nil {
 		names = []string{""}
+	}
+	var rooms []*Room
+	for _, name := range names {
+		if r := o.ns.room(name); r != nil && !slices.Contains(rooms, r) {
+			rooms = append(rooms, r)
+		}
 	}
 	out := make(map[uint64]bool)
 	if o.sender != nil {
@@ -181,27 +201,23 @@ func (o Operator) resolve() ([]*Room, []*missed.Mark) {
 			}
 		}
 	}
-	var rooms []*Room
-	var marks []*missed.Mark
-	for i, name := range names {
-		r := o.ns.room(name)
-		if r == nil || slices.Contains(rooms, r) {
-			continue
-		}
+	marks := make([]*missed.Mark, len(rooms))
+	for i, r := range rooms {
 		var except []uint64
-		for id := range r.members {
-			if out[id] {
+		for id := range out {
+			if r.members[id] != nil {
 				except = append(except, id)
-			} else if i < len(names)-1 {
+			}
+		}
+		if except != nil {
+			slices.Sort(except)
+			marks[i] = &missed.Mark{Except: except}
+		}
+		if i < len(rooms)-1 {
+			for id := range r.members {
 				out[id] = true
 			}
 		}
-		var mark *missed.Mark
-		if except != nil {
-			slices.Sort(except)
-			mark = &missed.Mark{Except: except}
-		}
-		rooms, marks = append(rooms, r), append(marks, mark)
 	}
 	return rooms, marks
 }
@@ -217,7 +233,7 @@ func (ns *Namespace) room(name string) *Room {
 		return nil
 	}
 	sock := ns.sockets[uint64(id)]
-	if sock == nil {
+	if sock == nil || sock.ID() != name {
 		return nil
 	}
 	r := ns.addRoom(name)

@@ -1,11 +1,14 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/time/rate"
 
 	"wirelab/internal/missed"
 	"wirelab/internal/wire"
@@ -42,45 +45,58 @@ func (c *Conn) event(e *wire.Envelope) error {
 // publish appends the event to the room's log. An acknowledgement waits until
 // the event is stored, in the store's sense of the word.
 func (c *Conn) publish(e *wire.Envelope, f *feed) error {
-	s, room := c.sess, f.m.room
-	wantsAck, id := e.Flags&wire.FlagAck != 0, e.ID
-	ev := wire.Envelope{
-		Kind: wire.KindEvent, Flags: e.Flags & (wire.FlagVolatile | wire.FlagBroadcast | wire.FlagBinary),
-		ID: e.ID, Time: c.now.UnixMicro(), Namespace: e.Namespace, Room: e.Room,
-		Event: e.Event, Args: e.Args,
+	room := f.m.room
+	if name := c.sess.name.Load(); name != c.name {
+		c.name, c.sender = name, []byte(*name)
 	}
-	name := s.name.Load()
-	ev.Sender = append(make([]byte, 0, wire.MaxName), *name...)
 	var mark *missed.Mark
 	if e.Flags&wire.FlagBroadcast != 0 {
-		mark = &missed.Mark{Except: []uint64{s.id}}
+		if c.others == nil {
+			c.others = &missed.Mark{Except: []uint64{c.sess.id}}
+		}
+		mark = c.others
 	}
-	if e.Flags&wire.FlagVolatile != 0 {
-		room.sendVolatile(encode(&ev), mark)
-		if wantsAck {
-			c.control(&wire.Envelope{Kind: wire.KindAck, ID: id, Namespace: e.Namespace, Room: e.Room, Time: ev.Time})
+	// The envelope is the transport's to read, and changing it saves making
+	// one: what the client may not choose is overwritten.
+	flags, at := e.Flags, c.now.UnixMicro()
+	e.Flags &= wire.FlagVolatile | wire.FlagBroadcast | wire.FlagBinary
+	e.Seq, e.Prev, e.Time, e.Sender = 0, 0, at, c.sender
+	if flags&wire.FlagVolatile != 0 {
+		room.sendVolatile(encode(e), mark)
+		if flags&wire.FlagAck != 0 {
+			c.control(&wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: e.Namespace, Room: e.Room, Time: at})
 		}
 		return nil
 	}
 	var done func(uint64, error)
-	if wantsAck {
-		ack := wire.Envelope{Kind: wire.KindAck, ID: id, Time: ev.Time, Namespace: []byte(room.key.Namespace), Room: []byte(room.name)}
-		done = func(seq uint64, err error) {
-			if err != nil {
-				c.failed(&ack, storeFault(err))
-				return
-			}
-			ack.Seq = seq
-			c.control(&ack)
-		}
+	if flags&wire.FlagAck != 0 {
+		done = c.acknowledge(room, e.ID, at)
 	}
-	if err := room.publish(&ev, mark, done); err != nil {
+	if err := room.publish(e, mark, done); err != nil {
+		e.Flags = flags
 		return c.refuse(e, storeFault(err))
 	}
 	if n := len(c.dirty); n == 0 || c.dirty[n-1] != room {
 		c.dirty = append(c.dirty, room)
 	}
 	return nil
+}
+
+// acknowledge returns what tells the client that its event is stored, or why
+// it is not.
+func (c *Conn) acknowledge(r *Room, id uint64, at int64) func(seq uint64, err error) {
+	return func(seq uint64, err error) {
+		ack := wire.Envelope{Kind: wire.KindAck, ID: id, Time: at, Namespace: []byte(r.key.Namespace), Room: []byte(r.name)}
+		if err != nil {
+			f := storeFault(err)
+			c.hub.faults.add(f.Code)
+			c.hub.stats.refused.Add(1)
+			c.failed(&ack, f)
+			return
+		}
+		ack.Seq = seq
+		c.control(&ack)
+	}
 }
 
 func storeFault(err error) *wire.Fault {
@@ -96,16 +112,20 @@ func storeFault(err error) *wire.Fault {
 
 // limited takes one event from the connection's and the identity's buckets.
 func (c *Conn) limited() *wire.Fault {
-	per, limit := "connection", c.limit
-	if limit == nil {
-		return nil
+	cfg := &c.hub.cfg
+	if c.limit == nil && cfg.Rate > 0 {
+		c.limit = rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Burst)
 	}
-	if limit.AllowN(c.now, 1) {
-		if limit = c.sess.ident.limit; limit.AllowN(c.now, 1) {
-			return nil
-		}
-		per = "identity"
+	if c.limit != nil && !c.limit.AllowN(c.now, 1) {
+		return overLimit(c.limit, "connection")
 	}
+	if limit := c.sess.ident.limiter(cfg); limit != nil && !limit.AllowN(c.now, 1) {
+		return overLimit(limit, "identity")
+	}
+	return nil
+}
+
+func overLimit(limit *rate.Limiter, per string) *wire.Fault {
 	wait := time.Duration(float64(time.Second) / float64(limit.Limit()))
 	return &wire.Fault{
 		Code: "rate", RetryMS: max(1, wait.Milliseconds()),
@@ -116,10 +136,10 @@ func (c *Conn) limited() *wire.Fault {
 // refuse answers an emit that was not taken: in its acknowledgement if it
 // wanted one, else in an error frame.
 func (c *Conn) refuse(e *wire.Envelope, f *wire.Fault) error {
-	c.hub.count(f.Code)
+	c.hub.faults.add(f.Code)
 	c.hub.stats.refused.Add(1)
 	if e.Flags&wire.FlagAck == 0 {
-		c.fault(f, e.ID)
+		c.fault(f, e.Namespace, e.ID)
 		return nil
 	}
 	c.failed(&wire.Envelope{Kind: wire.KindAck, ID: e.ID, Namespace: e.Namespace, Room: e.Room}, f)
@@ -130,7 +150,7 @@ func (c *Conn) refuse(e *wire.Envelope, f *wire.Fault) error {
 func (c *Conn) failed(ack *wire.Envelope, f *wire.Fault) {
 	ack.Flags |= wire.FlagFailed
 	ack.Seq = 0
-	ack.Args = wire.EncodeBody([]*wire.Fault{f})
+	ack.Args = wire.EncodeBody([]*wire.Fault{clipped(f)})
 	c.control(ack)
 }
 
@@ -170,6 +190,18 @@ func (c *Conn) request(e *wire.Envelope) error {
 	return nil
 }
 
+// marshal is json.Marshal without the escapes that are only for HTML: they
+// would make a text longer than its writer sent it.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
 // ErrLater is what a handler returns that will call [Call.Answer] by itself.
 var ErrLater = errors.New("chat: the answer comes later")
 
@@ -192,7 +224,7 @@ func (call *Call) Answer(result any, err error) {
 	if !call.wants {
 		return
 	}
-	b, err := json.Marshal([]any{result})
+	b, err := marshal([]any{result})
 	if err != nil || len(b) > wire.MaxArguments {
 		c.refuse(&e, &wire.Fault{Code: "too_large", Message: fmt.Sprintf("the answer has %d bytes, at most %d", len(b), wire.MaxArguments)})
 		return
@@ -222,6 +254,7 @@ func (h *Hub) notifyAll(s *Session, event, reason string, post *hooks) {
 	if !utf8.ValidString(reason) {
 		reason = "left"
 	}
+	reason = clip(reason)
 	for _, key := range sortedMembers(s) {
 		if m := s.members[key]; m.room.public() && !m.ended {
 			h.notify(m.room, s.id, event, post, s.Name(), reason)
@@ -234,12 +267,15 @@ func (r *Room) sendNotice(frame []byte, but uint64) {
 	r.mu.Lock()
 	conns := make([]*Conn, 0, len(r.feeds))
 	for _, f := range r.feeds {
-		if f.m.sess.id != but && !f.gone.Load() {
+		if f.m.sess.id != but && f.m.until.Load() == 0 && !f.gone() {
 			conns = append(conns, f.conn)
 		}
 	}
 	r.mu.Unlock()
 	for _, c := range conns {
-		c.frame(frame)
+		// A member that reads slowly must not lose its connection to notices.
+		if !c.spare(frame, r.ns.hub.cfg.MaxControl/4) {
+			r.ns.hub.stats.dropped.Add(1)
+		}
 	}
 }

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"wirelab/internal/missed"
 	"wirelab/internal/wire"
 )
 
-// maxHistory is how many events one history request returns.
-const maxHistory = 100
+// maxHistory is how many events one history request returns, and maxLook among
+// how many it looks for some that the member may see.
+const (
+	maxHistory = 100
+	maxLook    = 1000
+)
 
 // handleRequests installs what the chat itself answers. A program may put its
 // own handlers in their place.
@@ -56,7 +61,8 @@ type Joined struct {
 	Room    string     `json:"room"`
 	Epoch   wire.Epoch `json:"epoch"`
 	Seq     uint64     `json:"seq"`
-	Members []Person   `json:"members"`
+	Count   int        `json:"count"`   // members, present and away
+	Members []Person   `json:"members"` // at most 200 of them
 }
 
 // A Person is one member as others see it.
@@ -77,7 +83,7 @@ func (ns *Namespace) join(call *Call) (any, error) {
 	if f := checkLabel("room", []byte(name)); f != nil {
 		return nil, f
 	}
-	if !ns.addRoomable(name) {
+	if !roomable(name) {
 		return nil, &wire.Fault{Code: "bad_room", Message: "room " + quote(name) + ": @ and # begin rooms that belong to one member"}
 	}
 	h, c := ns.hub, call.Socket.conn
@@ -85,34 +91,43 @@ func (ns *Namespace) join(call *Call) (any, error) {
 	defer func() { post.run() }()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c.off || c.sess.conn != c {
-		return nil, &wire.Fault{Code: "gone", Message: "the connection has ended"}
+	if f := c.fenced(); f != nil {
+		return nil, f
 	}
-	n := 0
-	for _, m := range c.sess.members {
-		if m.room.public() {
-			n++
-		}
-	}
-	key := missed.Key{Namespace: ns.name, Room: name}
-	m := c.sess.members[key]
+	m := c.sess.members[missed.Key{Namespace: ns.name, Room: name}]
 	fresh := m == nil || m.ended
-	if fresh && n >= h.cfg.MaxRooms {
-		return nil, &wire.Fault{Code: "too_many_rooms", Message: fmt.Sprintf("in %d rooms, at most %d", n, h.cfg.MaxRooms)}
+	if fresh && h.countRooms(c.sess) >= h.cfg.MaxRooms {
+		return nil, h.tooManyRooms(name)
 	}
 	m = h.enterRoom(ns.addRoom(name), c, wire.RoomCursor{}, &post)
 	if fresh {
 		h.notify(m.room, c.sess.id, "member_joined", &post, c.sess.Name(), c.info.Transport, c.info.Mode)
 	}
 	call.durable = c.sess.keep
-	return Joined{Room: name, Epoch: wire.Epoch(m.room.log.Epoch()), Seq: m.acked.Load(), Members: m.room.people()}, nil
+	return Joined{
+		Room: name, Epoch: wire.Epoch(m.room.log.Epoch()), Seq: m.acked.Load(),
+		Count: len(m.room.members), Members: m.room.people(),
+	}, nil
 }
 
-// people lists the members, present and away. Hub.mu is held.
+// fenced says why the connection may change nothing: it has ended, or its
+// session lives on another one. Hub.mu is held.
+func (c *Conn) fenced() *wire.Fault {
+	if c.off || c.sess.conn != c {
+		return &wire.Fault{Code: "gone", Message: "the connection has ended"}
+	}
+	return nil
+}
+
+// people lists the members, present and away, by name. Of a crowd it lists
+// some: what one join costs must not grow with those who joined before. Hub.mu
+// is held.
 func (r *Room) people() []Person {
-	people := []Person{}
-	for _, id := range sortedKeys(r.members) {
-		m := r.members[id]
+	people := make([]Person, 0, min(len(r.members), maxPeople))
+	for _, m := range r.members {
+		if len(people) == maxPeople {
+			break
+		}
 		s := m.sess
 		head, acked := r.log.Head(), m.acked.Load()
 		people = append(people, Person{
@@ -120,15 +135,7 @@ func (r *Room) people() []Person {
 			Waiting: head - min(head, acked),
 		})
 	}
-	slices.SortFunc(people, func(a, b Person) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	if len(people) > maxPeople {
-		people = people[:maxPeople]
-	}
+	slices.SortFunc(people, func(a, b Person) int { return strings.Compare(a.Name, b.Name) })
 	return people
 }
 
@@ -145,15 +152,18 @@ func (ns *Namespace) leave(call *Call) (any, error) {
 	defer func() { post.run() }()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f := c.fenced(); f != nil {
+		return nil, f
+	}
 	m := c.sess.members[missed.Key{Namespace: ns.name, Room: name}]
 	if m == nil || !m.room.public() {
 		return nil, &wire.Fault{Code: "not_in_room", Message: "not a member of " + quote(name)}
 	}
-	h.notify(m.room, c.sess.id, "member_left", &post, c.sess.Name(), "left")
-	h.leave(m, "left", &post)
-	if c.sess.keep {
-		h.save(c.sess)
+	if !m.ended {
+		h.notify(m.room, c.sess.id, "member_left", &post, c.sess.Name(), "left")
 	}
+	h.leave(m, "left", &post)
+	h.save(c.sess)
 	call.durable = c.sess.keep
 	return name, nil
 }
@@ -169,12 +179,18 @@ type RoomInfo struct {
 func (ns *Namespace) listRooms() []RoomInfo {
 	ns.hub.mu.Lock()
 	defer ns.hub.mu.Unlock()
-	rooms := []RoomInfo{}
+	rooms, size := []RoomInfo{}, 0
 	for _, name := range sortedKeys(ns.rooms) {
-		if r := ns.rooms[name]; r.public() && len(rooms) < maxPeople {
-			v := r.view()
-			rooms = append(rooms, RoomInfo{Room: name, Members: v.Members, Away: v.Away, Head: v.Head})
+		r := ns.rooms[name]
+		if !r.public() {
+			continue
 		}
+		// JSON may need six bytes for one of a name.
+		if size += 6*len(name) + 100; size > wire.MaxArguments {
+			break
+		}
+		v := r.view()
+		rooms = append(rooms, RoomInfo{Room: name, Members: v.Members, Away: v.Away, Head: v.Head})
 	}
 	return rooms
 }
@@ -213,14 +229,21 @@ func (ns *Namespace) nick(call *Call) (any, error) {
 	if f != nil {
 		return nil, f
 	}
-	h, s := ns.hub, call.Socket.conn.sess
+	h, c := ns.hub, call.Socket.conn
+	s := c.sess
+	if f := h.admits(name, c.info); f != nil {
+		return nil, f
+	}
 	var post hooks
 	defer func() { post.run() }()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f := c.fenced(); f != nil {
+		return nil, f
+	}
 	old := s.Name()
-	if err := h.rename(s, name); err != nil {
-		return nil, err
+	if f := h.rename(s, name); f != nil {
+		return nil, f
 	}
 	for _, key := range sortedMembers(s) {
 		if m := s.members[key]; m.room.public() && !m.ended {
@@ -256,14 +279,26 @@ func (ns *Namespace) direct(call *Call) (any, error) {
 		return nil, f
 	}
 	r := h.openIdentity(ns, who)
+	to := who.name
 	h.mu.Unlock()
+	if r == nil {
+		return nil, &wire.Fault{Code: "no_member", Message: quote(to) + " is not in this namespace"}
+	}
+	args, err := marshal(append([]json.RawMessage{}, call.Args[2:]...))
+	if err != nil {
+		return nil, err
+	}
 	e := wire.Envelope{
 		Kind: wire.KindEvent, Flags: wire.FlagDirect, ID: call.id, Time: time.Now().UnixMicro(),
 		Namespace: []byte(ns.name), Room: []byte(r.name), Sender: []byte(call.Socket.Name()), Event: []byte(event),
-		Args: wire.EncodeBody(append([]json.RawMessage{}, call.Args[2:]...)),
+		Args: args,
 	}
-	to := who.name
-	err = r.publish(&e, nil, func(_ uint64, err error) { call.Answer(to, err) })
+	err = r.publish(&e, nil, func(_ uint64, err error) {
+		if err != nil {
+			err = storeFault(err)
+		}
+		call.Answer(to, err)
+	})
 	if err != nil {
 		return nil, storeFault(err)
 	}
@@ -271,15 +306,23 @@ func (ns *Namespace) direct(call *Call) (any, error) {
 	return nil, ErrLater
 }
 
-// openIdentity returns the identity's own room, with all its sessions in it.
-// Hub.mu is held.
+// openIdentity returns the identity's own room, with all its sessions in it;
+// nil if none of them is in the namespace. Hub.mu is held.
 func (h *Hub) openIdentity(ns *Namespace, who *identity) *Room {
+	var in []*Session
+	for _, id := range sortedKeys(who.sessions) {
+		if s := who.sessions[id]; s.spaces[ns.name] {
+			in = append(in, s)
+		}
+	}
+	if in == nil {
+		return nil
+	}
 	r := ns.addRoom(who.ownRoom())
 	var quiet hooks
-	for _, id := range sortedKeys(who.sessions) {
-		s := who.sessions[id]
+	for _, s := range in {
 		switch {
-		case r.members[id] != nil || !s.spaces[ns.name]:
+		case r.members[s.id] != nil:
 		case s.conn != nil && s.conn.sockets[ns.name] != nil:
 			h.openOwn(r, s.conn)
 		default:
@@ -312,7 +355,8 @@ func (ns *Namespace) history(call *Call) (any, error) {
 	n = min(n, maxHistory)
 	viewer := call.Socket.conn.sess.id
 	past, size := []Past{}, 0
-	for seq := r.log.Head(); seq >= r.log.First() && seq > 0 && uint64(len(past)) < n; seq-- {
+	head := r.log.Head()
+	for seq := head; seq >= r.log.First() && seq > 0 && head-seq < maxLook && uint64(len(past)) < n; seq-- {
 		e, mark, ok := r.log.Event(seq)
 		if !ok {
 			break
@@ -328,7 +372,7 @@ func (ns *Namespace) history(call *Call) (any, error) {
 			p.Args = slices.Clone(e.Args)
 		}
 		// The answer must fit one envelope, with what JSON adds.
-		if size += 4*wire.MaxName + len(p.Args) + 200; size > wire.MaxArguments {
+		if size += len(p.Sender) + 6*len(p.Event) + len(p.Args) + 200; size > wire.MaxArguments {
 			break
 		}
 		past = append(past, p)
@@ -363,8 +407,17 @@ func (ns *Namespace) explain(call *Call) (any, error) {
 	default:
 		return nil, &wire.Fault{Code: "bad_arguments", Message: "explain: want a sequence number or a message id in hex"}
 	}
-	return ns.Explain(r.name, seq)
+	sess := call.Socket.conn.sess
+	e, mark, ok := r.log.Event(seq)
+	if ok && !mark.Allows(sess.id) && string(e.Sender) != sess.Name() {
+		return nil, &wire.Fault{Code: "no_event", Message: fmt.Sprintf("event %d in %q is not for you", seq, r.name)}
+	}
+	return ns.tell(r.name, seq, maxFates)
 }
+
+// maxFates is how many members' fates an answer tells: it must fit
+// wire.MaxArguments.
+const maxFates = 120
 
 func (ns *Namespace) stats(call *Call) (any, error) {
 	h := ns.hub
@@ -386,6 +439,7 @@ func (ns *Namespace) kickRequest(call *Call) (any, error) {
 		return nil, err
 	}
 	reason, _ := call.text(2, "reason")
+	call.durable = true
 	return name, ns.Kick(room, name, reason)
 }
 
@@ -398,5 +452,6 @@ func (ns *Namespace) banRequest(call *Call) (any, error) {
 		return nil, err
 	}
 	reason, _ := call.text(1, "reason")
+	call.durable = true
 	return name, ns.hub.Ban(name, reason)
 }

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,13 +19,16 @@ type Room struct {
 	log    *missed.Log
 	pinned bool // stays when it is empty
 
-	members map[uint64]*Member // by session id, present and away; Hub.mu
-	past    []*Member          // who left, the newest last, for the ledger; Hub.mu
+	members  map[uint64]*Member // by session id, present and away; Hub.mu
+	draining int                // who was removed and has not read to the end; Hub.mu
+	past     []*Member          // who left, the newest last, for the ledger; Hub.mu
+	failing  atomic.Bool        // the log could not be read
 
 	mu     sync.Mutex
 	feeds  []*feed // of the present members
 	parked []*feed // those of them that have read everything
 	spare  []*feed // parked's other backing array
+	woken  uint64  // the head when parked ones were woken last
 }
 
 // maxPast caps the members that a room's ledger remembers after they left.
@@ -39,7 +43,8 @@ type Member struct {
 	acked atomic.Uint64 // consumed up to here; what follows is delivered again after an absence
 	sent  atomic.Uint64 // handed to some connection up to here
 	until atomic.Uint64 // may see nothing after this; 0: no end
-	ended bool          // removed while away: delivers up to until and is gone; Hub.mu
+	ended bool          // removed: reads up to until and is gone; Hub.mu
+	drain bool          // is counted in Room.draining; Hub.mu
 	left  time.Time     // for past members
 	trace trace
 }
@@ -49,29 +54,39 @@ type Member struct {
 type feed struct {
 	m      *Member
 	conn   *Conn
-	cursor atomic.Uint64
-	gone   atomic.Bool
-	at     int  // index in Room.feeds, -1 if not there; Room.mu
-	slot   int  // index in Room.parked, -1 if not there; Room.mu
-	queued bool // in conn.ready; Conn.mu
+	cursor atomic.Uint64 // stopped once the feed is
+	at     int32         // index in Room.feeds, -1 if not there; Room.mu
+	slot   int32         // index in Room.parked, -1 if not there; Room.mu
+	next   *feed         // in the connection's list of ready ones; Conn.mu
+	queued bool          // in that list; Conn.mu
 }
+
+// stopped is the cursor of a feed that reads no more. Because the cursor and
+// the fence are one word, nothing is handed out after the fence.
+const stopped = math.MaxUint64
+
+func (f *feed) gone() bool { return f.cursor.Load() == stopped }
 
 // start begins to feed m to conn from after the cursor on.
 func (r *Room) start(m *Member, conn *Conn, cursor uint64) *feed {
 	f := &feed{m: m, conn: conn, slot: -1}
 	f.cursor.Store(cursor)
 	r.mu.Lock()
-	f.at = len(r.feeds)
+	f.at = int32(len(r.feeds))
 	r.feeds = append(r.feeds, f)
 	r.mu.Unlock()
 	conn.push(f)
 	return f
 }
 
-// stop ends a feed. What Next took before is still sent.
-func (f *feed) stop() {
+// stop ends a feed and returns where it stood: what Next was given before is
+// still sent, and on return counted in Member.sent; nothing more is.
+func (f *feed) stop() (cursor uint64) {
 	r := f.m.room
-	f.gone.Store(true)
+	if cursor = f.cursor.Swap(stopped); cursor == stopped {
+		return cursor
+	}
+	f.m.handed(cursor)
 	r.mu.Lock()
 	if f.at >= 0 {
 		last := len(r.feeds) - 1
@@ -83,6 +98,7 @@ func (f *feed) stop() {
 	}
 	f.unpark()
 	r.mu.Unlock()
+	return cursor
 }
 
 func (f *feed) unpark() {
@@ -101,27 +117,47 @@ func (f *feed) unpark() {
 // park puts a feed that has read everything aside, unless there is more.
 // Looking and parking happen under the lock that wake takes: no event can
 // slip between.
-func (f *feed) park() bool {
+func (f *feed) park(cursor uint64) bool {
 	r := f.m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f.gone.Load() || f.slot >= 0 {
+	if f.slot >= 0 || f.gone() {
 		return true
 	}
-	cursor := f.cursor.Load()
 	until := f.m.until.Load()
 	if r.log.Head() > cursor && (until == 0 || cursor < until) {
 		return false
 	}
-	f.slot = len(r.parked)
-	r.parked = append(r.parked, f)
+	f.aside()
 	return true
 }
 
-// wake hands the parked feeds to their connections. It costs nothing per
-// member that is still reading: that one finds the new head by itself.
+// aside parks f. Room.mu is held.
+func (f *feed) aside() {
+	r := f.m.room
+	f.slot = int32(len(r.parked))
+	r.parked = append(r.parked, f)
+}
+
+// wake hands the parked feeds to their connections if there is something new
+// for them. It costs nothing per member that is still reading: that one finds
+// the new head by itself.
 func (r *Room) wake() {
 	r.mu.Lock()
+	// Whoever is parked had read up to the head of then, which is not before
+	// that of the last wake.
+	if head := r.log.Head(); head == r.woken {
+		r.mu.Unlock()
+		return
+	} else {
+		r.woken = head
+	}
+	r.unparkAll()
+}
+
+// unparkAll hands the parked feeds to their connections. Room.mu is held;
+// unparkAll releases it.
+func (r *Room) unparkAll() {
 	woken := r.parked
 	if len(woken) == 0 {
 		r.mu.Unlock()
@@ -147,55 +183,76 @@ func (r *Room) wake() {
 // until about max bytes are taken in all (n are already), and reports whether
 // the feed has more.
 func (f *feed) pull(dst [][]byte, n, max int) ([][]byte, int, bool) {
-	m, c := f.m, f.conn
+	m, h := f.m, f.conn.hub
 	for n < max {
-		if f.gone.Load() {
+		cursor, until := f.cursor.Load(), m.until.Load()
+		if cursor == stopped {
 			return dst, n, false
 		}
-		cursor, until := f.cursor.Load(), m.until.Load()
 		if until != 0 && cursor >= until {
+			h.drained(m)
 			return dst, n, false
 		}
 		b, err := m.room.log.Read(cursor, until, m.sess.id, max-n)
 		if err != nil {
-			// The store failed to read. The member is told and stands where
-			// it stood: the next event in the room makes it try again.
-			c.hub.count("store")
-			c.hub.log.Error("reading the log", "room", m.room.name, "after", cursor, "err", err)
-			f.park()
+			h.unreadable(f, err)
 			return dst, n, false
 		}
 		if b.Cursor == cursor {
-			if f.park() {
+			if f.park(cursor) {
 				return dst, n, false
 			}
 			continue
 		}
+		if !f.cursor.CompareAndSwap(cursor, b.Cursor) {
+			return dst, n, false // stopped meanwhile
+		}
+		m.handed(b.Cursor)
 		if b.Frames != nil {
 			dst = append(dst, b.Frames)
 			n += len(b.Frames)
 			count := b.Last - b.First + 1
 			m.sess.delivered.Add(count)
-			c.hub.stats.delivered.Add(count)
+			h.stats.delivered.Add(count)
 			m.trace.add(traceSent, cursor, b.Cursor)
 		} else {
 			jump := f.jump(cursor, &b)
 			dst = append(dst, jump)
 			n += len(jump)
 		}
-		f.moved(b.Cursor)
 	}
 	return dst, n, true
 }
 
-// moved sets the cursor after what was handed to the transport.
-func (f *feed) moved(to uint64) {
-	m := f.m
-	f.cursor.Store(to)
+// handed notes that everything up to the cursor was given to a transport.
+func (m *Member) handed(to uint64) {
 	raise(&m.sent, to)
 	if !m.sess.keep {
 		// Without a session, written is all that is known.
 		raise(&m.acked, to)
+	}
+}
+
+// unreadable parks a feed whose log could not be read. The member stands where
+// it stood, and is tried again at the next event or beat.
+func (h *Hub) unreadable(f *feed, err error) {
+	r := f.m.room
+	h.faults.add("store")
+	if r.failing.CompareAndSwap(false, true) {
+		h.log.Error("reading the log", "room", r.name, "namespace", r.key.Namespace, "after", f.cursor.Load(), "err", err)
+	}
+	r.mu.Lock()
+	if f.slot < 0 && !f.gone() {
+		f.aside()
+	}
+	r.mu.Unlock()
+}
+
+// tryAgain wakes the feeds of a room whose log could not be read.
+func (r *Room) tryAgain() {
+	if r.failing.CompareAndSwap(true, false) {
+		r.mu.Lock()
+		r.unparkAll()
 	}
 }
 
@@ -251,7 +308,6 @@ func (r *Room) publish(e *wire.Envelope, mark *missed.Mark, done func(seq uint64
 	stats := &r.ns.hub.stats
 	switch {
 	case err != nil:
-		stats.refused.Add(1)
 	case dup:
 		stats.duplicates.Add(1)
 	default:

@@ -18,7 +18,9 @@ import (
 type Session struct {
 	hub   *Hub
 	id    uint64
-	keep  bool // survives its connection
+	keep  bool // survives its connection; never changes
+	over  bool // yet not this one
+	heard bool // the client has shown that it knows the secret
 	ident *identity
 	name  atomic.Pointer[string] // the identity's, readable without the hub's lock
 
@@ -28,12 +30,13 @@ type Session struct {
 	secret, before [sha256.Size]byte
 	hasBefore      bool
 
-	conn    *Conn // nil while away
-	members map[missed.Key]*Member
-	spaces  map[string]bool // namespaces to be in after a resume
-	since   time.Time       // connected, or away
-	info    Info            // of the latest connection
-	dirty   atomic.Bool     // a cursor moved since the last save
+	conn      *Conn // nil while away
+	members   map[missed.Key]*Member
+	elsewhere []savedMember   // in namespaces that this server does not have now
+	spaces    map[string]bool // namespaces to be in after a resume
+	since     time.Time       // connected, or away
+	info      Info            // of the latest connection
+	dirty     atomic.Bool     // a cursor moved since the last save
 
 	lost, delivered, dropped atomic.Uint64
 	retransmit               atomic.Uint64
@@ -50,24 +53,18 @@ func (s *Session) newSecret() []byte {
 	return secret
 }
 
-// opens reports whether secret opens the session. Both comparisons are always
-// made, in constant time.
-func (s *Session) opens(secret []byte) bool {
+// opens reports whether secret opens the session: as the latest one, or as the
+// one before. Both comparisons are always made, in constant time.
+func (s *Session) opens(secret []byte) (now, former bool) {
 	sum := sha256.Sum256(secret)
-	now := subtle.ConstantTimeCompare(sum[:], s.secret[:])
-	before := subtle.ConstantTimeCompare(sum[:], s.before[:])
-	if !s.hasBefore {
-		before = 0
-	}
-	if before == 1 && now == 0 {
-		// The client never heard of the new one: it goes on from this.
-		s.secret = s.before
-	}
-	return now|before == 1
+	a := subtle.ConstantTimeCompare(sum[:], s.secret[:])
+	b := subtle.ConstantTimeCompare(sum[:], s.before[:])
+	return a == 1, b == 1 && a == 0 && s.hasBefore
 }
 
 // confirm ends the old secret's life: the client has the new one.
 func (s *Session) confirm() {
+	s.heard = true
 	if s.hasBefore {
 		s.hasBefore = false
 		s.before = [sha256.Size]byte{}
@@ -105,7 +102,7 @@ const (
 
 // save writes s's record with the queue's next batch.
 func (h *Hub) save(s *Session) {
-	if !s.keep {
+	if !s.keep || s.over {
 		return
 	}
 	r := savedSession{
@@ -125,6 +122,7 @@ func (h *Hub) save(s *Session) {
 			Acked: m.acked.Load(), Sent: m.sent.Load(), Until: m.until.Load(), Ended: m.ended,
 		})
 	}
+	r.Members = append(r.Members, s.elsewhere...)
 	b, err := json.Marshal(r)
 	if err != nil {
 		panic("chat: a session must be encodable: " + err.Error())
@@ -166,7 +164,7 @@ func (h *Hub) restore() error {
 
 func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time) {
 	s := &Session{
-		hub: h, id: id, keep: true, since: r.Away, info: r.Info,
+		hub: h, id: id, keep: true, heard: true, since: r.Away, info: r.Info,
 		members: make(map[missed.Key]*Member), spaces: make(map[string]bool),
 	}
 	if s.since.IsZero() {
@@ -190,29 +188,43 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time) {
 	}
 	h.sessions[id] = s
 	for _, sm := range r.Members {
-		ns := h.namespaces[sm.Namespace]
-		if ns == nil {
-			continue
-		}
-		room := ns.addRoom(sm.Room)
-		m := &Member{room: room, sess: s, from: sm.From, ended: sm.Ended, epoch: sm.Epoch}
-		m.acked.Store(sm.Acked)
-		m.sent.Store(sm.Sent)
-		m.until.Store(sm.Until)
-		s.members[room.key] = m
-		if !m.ended {
-			room.members[id] = m
+		switch ns := h.namespaces[sm.Namespace]; {
+		case ns == nil:
+			s.elsewhere = append(s.elsewhere, sm)
+		case !sm.Ended || sm.Acked < sm.Until:
+			h.restoreMember(ns, s, &sm)
 		}
 	}
 }
 
+func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember) {
+	stored := h.queue.Lookup(missed.Key{Namespace: sm.Namespace, Room: sm.Room}) != nil
+	room := ns.addRoom(sm.Room)
+	m := &Member{room: room, sess: s, from: sm.From, ended: sm.Ended, epoch: sm.Epoch}
+	m.acked.Store(sm.Acked)
+	m.sent.Store(sm.Sent)
+	m.until.Store(sm.Until)
+	if !stored && h.queue.Durable() && sm.Sent == 0 {
+		// The room had no event yet, so its log was never stored: the new one
+		// is the same to everybody.
+		m.epoch = room.log.Epoch()
+	}
+	s.members[room.key] = m
+	if m.ended {
+		m.drain = true
+		room.draining++
+	} else {
+		room.members[s.id] = m
+	}
+}
+
 // endSession forgets s: nothing waits for it any longer and its name is free.
-func (h *Hub) endSession(s *Session, post *hooks) {
+func (h *Hub) endSession(s *Session, reason string, post *hooks) {
 	if h.sessions[s.id] != s {
 		return
 	}
 	for _, key := range sortedMembers(s) {
-		h.leave(s.members[key], "session ended", post)
+		h.leave(s.members[key], reason, post)
 	}
 	delete(h.sessions, s.id)
 	h.release(s)

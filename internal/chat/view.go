@@ -2,7 +2,6 @@ package chat
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -32,7 +31,7 @@ func (h *Hub) Snapshot() Snapshot {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := Snapshot{
-		Time: now, Uptime: now.Sub(h.began), HalfOpen: h.halfOpen, Faults: maps.Clone(h.faults),
+		Time: now, Uptime: now.Sub(h.began), HalfOpen: h.halfOpen, Faults: h.faults.all(),
 		Totals: Totals{
 			Published: h.stats.published.Load(), Delivered: h.stats.delivered.Load(),
 			Volatile: h.stats.volatile.Load(), Dropped: h.stats.dropped.Load(),
