@@ -17,6 +17,9 @@ const spanBytes = 4 << 10
 // Load implements missed.Store. It first takes damaged blocks and entries out,
 // each with a line in the log.
 func (s *Store) Load(fn func(missed.Record) error) error {
+	if s.rolledBack {
+		s.logger.Error("store: a page of roots is damaged: the last commit may be lost, all rooms have a new epoch", "path", s.path)
+	}
 	var found []missed.Record
 	var repair []func(*bbolt.Tx) error
 	err := guard(func() error {
@@ -63,6 +66,7 @@ func (s *Store) Load(fn func(missed.Record) error) error {
 	if err != nil {
 		return s.explain("load", err)
 	}
+	s.rolledBack = false
 	for _, r := range found {
 		if err := fn(r); err != nil {
 			return err
@@ -109,15 +113,18 @@ func (s *Store) loadRoom(tx *bbolt.Tx, name []byte) ([]missed.Record, func(*bbol
 		}
 		spans = append(spans, span)
 	}
-	if recordErr == nil && bad == nil {
+	if recordErr == nil && bad == nil && !s.rolledBack {
 		return records(room, spans), nil
+	}
+	if recordErr == nil && s.rolledBack {
+		room.Epoch = newEpoch(room.Epoch)
 	}
 	if recordErr != nil {
 		if len(spans) == 0 {
 			s.logger.Error("store: a damaged room was cut", "path", s.path, "room", k)
 			return nil, func(tx *bbolt.Tx) error { return tx.Bucket(logBucket).DeleteBucket(name) }
 		}
-		room = missed.Room{Key: k, Epoch: rand.Uint64() | 1, First: spans[0].First, Last: last, Gone: missed.ReasonDamaged}
+		room = missed.Room{Key: k, Epoch: newEpoch(0), First: spans[0].First, Last: last, Gone: missed.ReasonDamaged}
 		s.logger.Error("store: a damaged room has a new epoch", "path", s.path, "room", k)
 	}
 	return records(room, spans), func(tx *bbolt.Tx) error {
@@ -128,6 +135,15 @@ func (s *Store) loadRoom(tx *bbolt.Tx, name []byte) ([]missed.Record, func(*bbol
 			}
 		}
 		return b.Put(recordKey, appendRecord(nil, &room))
+	}
+}
+
+// newEpoch returns a random number that is not zero and not old.
+func newEpoch(old uint64) uint64 {
+	for {
+		if e := rand.Uint64(); e != 0 && e != old {
+			return e
+		}
 	}
 }
 

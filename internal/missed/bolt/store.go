@@ -58,6 +58,8 @@ type Store struct {
 	logger *slog.Logger
 	arena  []byte // of the last commit, used again
 
+	rolledBack bool // until Load: the last commit may be missing
+
 	mu     sync.Mutex
 	broken error // why nothing is committed any more
 	stuck  bool  // bbolt panicked in a commit: it cannot be closed any more
@@ -98,7 +100,7 @@ func (s *Store) open(o *Options) error {
 		return err
 	}
 	if !isNew && info.Size() > 0 {
-		if err := verify(s.path, opts); err != nil {
+		if s.rolledBack, err = verify(s.path, opts); err != nil {
 			return err
 		}
 	}
@@ -114,28 +116,36 @@ func (s *Store) open(o *Options) error {
 	return nil
 }
 
-// prepare makes the buckets of a new file and checks the format of an old one.
+// prepare checks the format of a file, or makes the buckets if it is new.
 func (s *Store) prepare() error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	isNew := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
 		if meta == nil {
+			isNew = true
 			if k, _ := tx.Cursor().First(); k != nil {
 				return errForeign
 			}
-			for _, name := range [][]byte{metaBucket, logBucket, tableBucket} {
-				if _, err := tx.CreateBucket(name); err != nil {
-					return err
-				}
-			}
-			return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
+			return nil
 		}
 		if tx.Bucket(logBucket) == nil || tx.Bucket(tableBucket) == nil {
-			return fmt.Errorf("a bucket is missing: %w", missed.ErrDamaged)
+			return damaged("a bucket is missing")
 		}
 		if got := meta.Get(formatKey); string(got) != format {
-			return fmt.Errorf("format %q, this program knows %q: %w", got, format, errFormat)
+			return fmt.Errorf("%w: %q, this program knows %q", errFormat, got, format)
 		}
 		return nil
+	})
+	if err != nil || !isNew {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{metaBucket, logBucket, tableBucket} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
 	})
 }
 
