@@ -300,6 +300,11 @@ func (v *service) data(now time.Time, b []byte, h *wire.Header, payload []byte, 
 	p.mu.Unlock()
 
 	p.conn.Note(chat.NoteBytesIn, len(b))
+	// A ping may wait in the channel behind much else; what acknowledges
+	// that lives.
+	if c, ok := any(p.conn).(interface{ Heard(time.Time) }); ok {
+		c.Heard(now)
+	}
 	if err != nil {
 		count.add(counterOf(err), 1)
 		p.conn.Note(chat.NoteDropped, 1)

@@ -290,6 +290,7 @@ func (v *service) remove(p *peer, why string) {
 	p.mu.Unlock()
 	if known {
 		v.server.sessions.Add(-1)
+		v.rouse() // it may be the last that a stopping server waits for
 		v.log.Debug("udp session ended", "remote", p.info.Remote, "reason", why)
 		p.conn.Detach(why)
 	}

@@ -140,12 +140,29 @@ func (m *member) wait(what string, want func(e *wire.Envelope) bool) wire.Envelo
 		if err != nil {
 			m.t.Fatalf("waiting for %s: %v", what, err)
 		}
-		if e.Kind == wire.KindPing {
-			m.send(&wire.Envelope{Kind: wire.KindPong, ID: e.ID})
-		}
+		m.pong(&e)
 		if want(&e) {
 			return e
 		}
+	}
+}
+
+// pong answers a ping, unless the link is closed meanwhile.
+func (m *member) pong(e *wire.Envelope) {
+	if e.Kind == wire.KindPing {
+		frame, _ := wire.AppendFrame(nil, &wire.Envelope{Kind: wire.KindPong, ID: e.ID})
+		m.link.Send(frame)
+	}
+}
+
+// idle receives until the link is closed.
+func (m *member) idle() {
+	for {
+		e, _, err := m.link.Receive()
+		if err != nil {
+			return
+		}
+		m.pong(&e)
 	}
 }
 
