@@ -113,9 +113,11 @@ func eventName(name string) string {
 // Told returns the items for a change of the connection or of a room's cursor.
 func Told(st client.Status) []Item {
 	it := Item{Kind: Status, Time: st.Time, Status: &st, Place: Place{st.Namespace, st.Room}}
-	if strings.HasPrefix(st.Room, "@") {
-		// The member's own room, where direct messages come from.
-		it.Place = Place{}
+	if Private(st.Room) {
+		if st.Kind == client.StatusRoom && st.Missed == 0 {
+			return nil
+		}
+		it.Place.Room = ""
 	}
 	switch st.Kind {
 	case client.StatusConnecting:
@@ -165,6 +167,10 @@ func Told(st client.Status) []Item {
 	return []Item{it}
 }
 
+// Private reports whether a room is none that members share: the namespace
+// itself, or one where direct messages come from.
+func Private(room string) bool { return room == "" || room[0] == '@' || room[0] == '#' }
+
 func connected(st *client.Status) string {
 	text := "connected as " + st.Name + by(st.Link.Transport, st.Link.Mode)
 	if st.Server != "" {
@@ -191,7 +197,7 @@ var reasons = map[string]string{
 
 func lost(st *client.Status) string {
 	what := "message"
-	if strings.HasPrefix(st.Room, "@") {
+	if st.Room != "" && Private(st.Room) {
 		what = "direct message"
 	}
 	text := count(st.Lost, what)
@@ -235,17 +241,24 @@ func count(n uint64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// round writes a duration as people do: two digits of it that count.
+// round writes a duration as people do, with the digits that count.
 func round(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
 	switch {
-	case d >= time.Hour:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-	case d >= 10*time.Second:
-		return d.Round(time.Second).String()
+	case d >= time.Minute:
+		s := d.Round(time.Second).String()
+		if strings.HasSuffix(s, "m0s") {
+			s = strings.TrimSuffix(s, "0s")
+		}
+		return s
+	case d >= 10*time.Second || d%time.Second == 0 && d > 0:
+		return fmt.Sprintf("%.0f s", d.Seconds())
 	case d >= time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d >= time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case ms >= 10:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms >= 1:
+		return fmt.Sprintf("%.1f ms", ms)
 	}
-	return d.Round(time.Microsecond).String()
+	return fmt.Sprintf("%.2f ms", ms)
 }

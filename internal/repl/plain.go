@@ -278,7 +278,7 @@ func (it *Item) Plain(echo bool) (data, talk string) {
 				return "", ""
 			}
 		case client.StatusRoom, client.StatusLeft:
-			if strings.HasPrefix(it.Status.Room, "@") || it.Status.Kind == client.StatusRoom && it.Status.Missed == 0 {
+			if it.Status.Kind == client.StatusRoom && it.Status.Missed == 0 {
 				return "", ""
 			}
 			return "* " + room + style.Visible(it.Text) + "\n", ""

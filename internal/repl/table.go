@@ -27,7 +27,7 @@ func (t *Table) Lines(width int) []string {
 	}
 	var lines []string
 	if t.Title != "" {
-		lines = append(lines, cells.Cut(cells.Visible(t.Title), width))
+		lines = cells.Wrap(cells.Visible(t.Title), width, width)
 	}
 	if len(t.Rows) == 0 {
 		if t.Empty != "" {

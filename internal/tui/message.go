@@ -55,8 +55,8 @@ func (e *entry) render(width int) []string {
 		return lines
 	case repl.Listing:
 		var lines []string
-		for i, l := range it.Table.Lines(width - timeLen - 1) {
-			lead, ink := strings.Repeat(" ", timeLen), p.System
+		for i, l := range it.Table.Lines(max(width-timeLen-1, 1)) {
+			lead, ink := strings.Repeat(" ", timeLen), p.Event
 			if i == 0 {
 				lead, ink = when, p.Accent
 			}

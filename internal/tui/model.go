@@ -234,9 +234,7 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 	switch st.Kind {
 	case client.StatusConnecting:
 		m.link, m.attempt = linkConnecting, st.Attempt
-		if st.Attempt > 1 {
-			return nil // the bar shows it
-		}
+		return nil // the bar shows it
 	case client.StatusConnected:
 		m.link = linkUp
 		for _, r := range m.places {
@@ -254,8 +252,8 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 		m.link = linkOver
 		return nil
 	case client.StatusRoom:
-		if strings.HasPrefix(st.Room, "@") {
-			return nil
+		if repl.Private(st.Room) {
+			break
 		}
 		r := m.room(repl.Place{Namespace: st.Namespace, Room: st.Room})
 		if st.Missed > 0 {

@@ -190,7 +190,7 @@ func (p *pane) view(mark string) []string {
 		}
 		for j := len(lines) - 1 - skip; j >= 0 && row >= 0; j-- {
 			lead := " "
-			if b == p.chosen {
+			if b == p.chosen && lines[j] != "" {
 				lead = mark
 			}
 			out[row] = lead + lines[j]

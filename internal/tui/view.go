@@ -64,14 +64,20 @@ func (m *chatModel) View() string {
 		m.records.resize(l.bytes, l.rows)
 		panes, widths = append(panes, m.records.view(m.palette.Accent.Render("▸"))), append(widths, l.bytes)
 	}
+	members := -1 // the row of the rule above them
 	if l.side > 0 {
-		panes, widths = append(panes, m.sidebar(l.side, l.rows)), append(widths, l.side)
+		var side []string
+		side, members = m.sidebar(l.side, l.rows)
+		panes, widths = append(panes, side), append(widths, l.side)
 	}
-	bar := m.palette.Dim.Render("│")
+	bar, branch := m.palette.Dim.Render("│"), m.palette.Dim.Render("├")
 	for i := range l.rows {
 		var b strings.Builder
 		for j, p := range panes {
-			if j > 0 {
+			switch {
+			case j == len(panes)-1 && i == members:
+				b.WriteString(branch)
+			case j > 0:
 				b.WriteString(bar)
 			}
 			b.WriteString(pad(p[i], widths[j]))
@@ -137,8 +143,9 @@ func count(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-// sidebar lists the rooms, and the members of the one in view.
-func (m *chatModel) sidebar(width, height int) []string {
+// sidebar lists the rooms, and the members of the one in view below a rule
+// whose row it returns, or -1.
+func (m *chatModel) sidebar(width, height int) ([]string, int) {
 	p := m.palette
 	lines := make([]string, 0, height)
 	roomRows := min(len(m.places), max(height/3, 2))
@@ -160,8 +167,9 @@ func (m *chatModel) sidebar(width, height int) []string {
 		lines = append(lines, " "+ink.Render(name)+p.Accent.Render(unread))
 	}
 	if height-len(lines) < 3 {
-		return fill(lines, height)
+		return fill(lines, height), -1
 	}
+	ruled := len(lines)
 	lines = append(lines, rule(width, []string{p.Dim.Render("members")}, nil, p.Dim.Render))
 	room := height - len(lines)
 	people := m.at.people
@@ -186,7 +194,7 @@ func (m *chatModel) sidebar(width, height int) []string {
 	if more > 0 {
 		lines = append(lines, p.Dim.Render(fmt.Sprintf("   and %d more", more)))
 	}
-	return fill(lines, height)
+	return fill(lines, height), ruled
 }
 
 func fill(lines []string, height int) []string {

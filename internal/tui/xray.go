@@ -68,8 +68,23 @@ func (r *record) carries(room string, seq, id uint64) bool {
 // each in one colour throughout.
 func (r *record) render(width int) []string {
 	lines := []string{cut(r.headline(width), width)}
+	if r.heartbeat() && !r.whole {
+		return append(lines, "")
+	}
 	lines = append(lines, r.dump(width)...)
 	return append(lines, r.legend(width)...)
+}
+
+// heartbeat reports whether the record only asks whether the other side is
+// there, or says so. There are many of them, so their bytes are shown only on
+// demand.
+func (r *record) heartbeat() bool {
+	for _, v := range []string{r.value("kind"), r.value("type")} {
+		if v == wire.KindPing.String() || v == wire.KindPong.String() {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *record) headline(width int) string {
