@@ -3,12 +3,10 @@ package wire
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -369,35 +367,6 @@ func TestVectorSecrets(t *testing.T) {
 		b := byName[tt.vector].bytes
 		if fromClient.Verify(b) != tt.client || fromServer.Verify(b) == tt.client {
 			t.Errorf("%s verifies as the client's: %t, as the server's: %t", tt.vector, fromClient.Verify(b), fromServer.Verify(b))
-		}
-	}
-}
-
-var hexBlock = regexp.MustCompile("(?ms)^```hex (\\S+)\n(.*?)^```$")
-
-// What SPEC.md shows is what the vectors hold and the codec does.
-func TestSpecQuotesTheVectors(t *testing.T) {
-	_, all := readVectors(t)
-	spec, err := os.ReadFile("SPEC.md")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no SPEC.md")
-	}
-	blocks := hexBlock.FindAllStringSubmatch(string(spec), -1)
-	if len(blocks) == 0 {
-		t.Error("SPEC.md quotes no vector")
-	}
-	for _, block := range blocks {
-		found := false
-		for _, v := range all {
-			if v.name == block[1] {
-				found = true
-				if diff := cmp.Diff(v.hex, block[2]); diff != "" {
-					t.Errorf("%s differs (-vectors +SPEC.md):\n%s", v.name, diff)
-				}
-			}
-		}
-		if !found {
-			t.Errorf("SPEC.md quotes %s, which is not in %s", block[1], vectorFile)
 		}
 	}
 }
