@@ -103,9 +103,11 @@ func (c *Client) comeBack(err error) bool {
 			c.report(Status{Kind: StatusNotice, Err: r})
 			c.notBefore = time.Time{}
 			return true
-		case r.Code == "name_taken" && c.met && c.session == "" && time.Since(c.lostAt) < c.heartbeat+2*time.Second:
-			// It is this client's own former connection, which the server
+		case r.Code == "name_taken":
+			// It may be this client's own former connection, which the server
 			// has not found dead yet.
+			again = again && c.session == "" && time.Since(c.lostAt) < c.ghost(r)
+			delay = max(delay, r.RetryAfter)
 		case r.RetryAfter > 0 || slices.Contains([]string{"closing", "store"}, r.Code):
 			delay = max(delay, r.RetryAfter)
 		default:
@@ -117,6 +119,17 @@ func (c *Client) comeBack(err error) bool {
 		c.report(Status{Kind: StatusDisconnected, Err: err, Retry: delay})
 	}
 	return again
+}
+
+// ghost is how long after the end of a connection the server may still hold it
+// for alive: until its heartbeat ends or, if it says when to ask again as it
+// has probed the holder, until it must know.
+func (c *Client) ghost(r *Refusal) time.Duration {
+	const slack = 2 * time.Second
+	if r.RetryAfter > 0 {
+		return min(c.heartbeat, 3*r.RetryAfter) + slack
+	}
+	return c.heartbeat + slack
 }
 
 // rest waits until it is time for the next attempt, and returns false if ctx
