@@ -33,9 +33,10 @@ type Connect struct {
 	Nonce   string       `json:"nonce,omitempty"` // the client's NonceSize bytes in hex
 	Proof   string       `json:"proof,omitempty"` // Prove(key, ProveClient, server nonce, client nonce) in hex
 	Session string       `json:"session,omitempty"`
+	ID      string       `json:"id,omitempty"`     // at resume: the session's public id
 	Secret  string       `json:"secret,omitempty"` // SecretSize bytes in hex
 	Mode    string       `json:"mode,omitempty"`   // UDP: unreliable, sequenced or queue
-	Rooms   []RoomCursor `json:"rooms,omitempty"`  // at resume: what the client has consumed
+	Rooms   []RoomCursor `json:"rooms,omitempty"`  // rooms to be in; at resume, what the client has consumed
 }
 
 // A RoomCursor is a client's place in one room.
