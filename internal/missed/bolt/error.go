@@ -26,7 +26,7 @@ type Error struct {
 }
 
 // Error returns one line.
-func (e *Error) Error() string { return fmt.Sprintf("store %s: %s: %v", e.Path, e.Op, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Path, e.Op, e.Err) }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -197,8 +198,8 @@ var errPanic = fmt.Errorf("unusable file, %w", missed.ErrDamaged)
 // isFull reports whether err says that there is no space: the file is as it was
 // before, and a later commit may work.
 func isFull(err error) bool {
-	if errors.Is(err, berrors.ErrMaxSizeReached) {
-		return true
+	if errors.Is(err, berrors.ErrMaxSizeReached) || strings.HasPrefix(err.Error(), "file resize error") {
+		return true // before anything was written; bbolt hides the cause of the second
 	}
 	for _, e := range fullErrors {
 		if errors.Is(err, e) {
