@@ -84,13 +84,14 @@ type demoMember struct {
 
 	mu     sync.Mutex
 	events []client.Event
-	more   chan struct{} // closed and replaced when an event arrives
+	left   map[string]bool // who it heard go away
+	more   chan struct{}   // closed and replaced when something arrives
 	frames []client.Traffic
 }
 
 // join connects a member and waits until it is in the room.
 func (d *demo) join(name, what string, dial client.Dial, queue bool) (*demoMember, error) {
-	m := &demoMember{what: what, more: make(chan struct{})}
+	m := &demoMember{what: what, left: make(map[string]bool), more: make(chan struct{})}
 	m.Client = client.New(client.Config{
 		Dial: dial, Name: name, Rooms: []string{"lobby"}, Queue: queue, Reconnect: true,
 		OnEvent: m.take, Tap: m.tap,
@@ -119,12 +120,16 @@ func (d *demo) udp(mode udpchat.Mode) client.Dial {
 }
 
 func (m *demoMember) take(e client.Event) any {
-	if e.Event != "msg" {
-		return nil
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.events = append(m.events, e)
+	switch name, _ := e.Text(); {
+	case e.Event == "msg":
+		m.events = append(m.events, e)
+	case e.Sender == "" && (e.Event == "member_left" || e.Event == "member_away"):
+		m.left[name] = true
+	default:
+		return nil
+	}
 	close(m.more)
 	m.more = make(chan struct{})
 	return nil
@@ -156,6 +161,23 @@ func (m *demoMember) until(ctx context.Context, from int, last string) ([]string
 		case <-more:
 		case <-ctx.Done():
 			return texts, fmt.Errorf("%s waits for %q: %w", m.Name(), last, context.Cause(ctx))
+		}
+	}
+}
+
+// misses waits until m has heard that name went away.
+func (m *demoMember) misses(ctx context.Context, name string) error {
+	for {
+		m.mu.Lock()
+		gone, more := m.left[name], m.more
+		m.mu.Unlock()
+		if gone {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return fmt.Errorf("%s has not gone away: %w", name, context.Cause(ctx))
 		}
 	}
 }
@@ -230,6 +252,9 @@ func (d *demo) away(speaker *demoMember) error {
 	from := make([]int, len(three))
 	for i, m := range three {
 		m.Offline(0)
+		if err := speaker.misses(d.ctx, m.Name()); err != nil {
+			return err
+		}
 		from[i] = m.count()
 	}
 	d.say("  tom, ulf and quin go away.")

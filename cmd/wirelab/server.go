@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -175,13 +176,13 @@ func openStore(dir string, log *slog.Logger) (missed.Store, error) {
 
 func storeFailure(dir string, err error) error {
 	hint := "--data wants a folder that can be written"
-	switch {
-	case errors.Is(err, bolt.ErrInUse):
-		hint = "another server uses this folder: end it, or choose another --data"
-	case errors.Is(err, bolt.ErrDamaged):
-		hint = "nothing was changed; keep the folder for rescue and choose another --data"
-	case errors.Is(err, syscall.ENOSPC):
-		hint = "the disk is full: make room, then start again"
+	if broken := (*bolt.Error)(nil); errors.As(err, &broken) {
+		if h := broken.Hint(); h != "" {
+			hint = h
+		}
+		err = broken.Err
+	} else if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err
 	}
 	return cannot(hint, "cannot use data folder %s: %w", dir, err)
 }
