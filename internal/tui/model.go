@@ -101,6 +101,7 @@ func newChatModel(ctx context.Context, s *repl.Session, stats func() client.Stat
 		input: newInput(p), records: pane{max: maxRecords}, bytes: make(map[*block]*record),
 		width: 80, height: 24,
 	}
+	defer m.arrange()
 	m.at = newRoom(at)
 	if at.Room != "" {
 		m.places = []*room{m.at}
@@ -117,21 +118,39 @@ func (m *chatModel) poll() tea.Cmd {
 }
 
 func (m *chatModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.update(msg)
+	m.arrange()
+	return m, cmd
+}
+
+// arrange gives the panes their size.
+func (m *chatModel) arrange() {
+	l := m.layout()
+	m.at.pane.resize(l.messages, l.rows)
+	switch {
+	case l.bytes > 0:
+		m.records.resize(l.bytes, l.rows)
+	case l.bytesBelow > 0:
+		m.records.resize(m.width, l.bytesBelow)
+	}
+}
+
+func (m *chatModel) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyMsg:
-		return m, m.key(msg)
+		return m.key(msg)
 	case batch:
-		return m, m.take(msg)
+		return m.take(msg)
 	case statsMsg:
 		m.now, m.figures = msg.now, msg.stats
 		for _, p := range msg.rooms {
 			m.room(p)
 		}
-		return m, m.poll()
+		return m.poll()
 	case doneMsg:
-		return m, m.done(msg)
+		return m.done(msg)
 	case peopleMsg:
 		if r := m.find(msg.place); r != nil && msg.err == nil {
 			r.setPeople(msg.people)
@@ -140,9 +159,9 @@ func (m *chatModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case endedMsg:
 		m.err, m.link = msg.err, linkOver
-		return m, tea.Quit
+		return tea.Quit
 	}
-	return m, nil
+	return nil
 }
 
 // submit queues a line to be done after those before it.

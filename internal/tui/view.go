@@ -55,13 +55,11 @@ func (m *chatModel) View() string {
 		return cells.Cut("a larger window, please", max(m.width, 1))
 	}
 	l := m.layout()
-	m.at.pane.resize(l.messages, l.rows)
 	lines := make([]string, 0, m.height)
 	lines = append(lines, m.titles(l))
 	panes := [][]string{m.at.pane.view(m.palette.Accent.Render("▸"))}
 	widths := []int{l.messages}
 	if l.bytes > 0 {
-		m.records.resize(l.bytes, l.rows)
 		panes, widths = append(panes, m.records.view(m.palette.Accent.Render("▸"))), append(widths, l.bytes)
 	}
 	members := -1 // the row of the rule above them
@@ -85,7 +83,6 @@ func (m *chatModel) View() string {
 		lines = append(lines, b.String())
 	}
 	if l.bytesBelow > 0 {
-		m.records.resize(m.width, l.bytesBelow)
 		lines = append(lines, rule(m.width, m.bytesTitle(), nil, m.palette.Dim.Render))
 		for _, line := range m.records.view(m.palette.Accent.Render("▸")) {
 			lines = append(lines, pad(line, m.width))
