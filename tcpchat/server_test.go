@@ -174,6 +174,7 @@ func TestStoppedReader(t *testing.T) {
 	ana := s.member(Config{Name: "ana"})
 	bob := s.member(Config{Name: "bob", Rooms: []string{"lobby"}})
 	stuck := s.raw()
+	stuck.(*net.TCPConn).SetReadBuffer(4096) // it is full soon
 	stuck.Write(frame(t, wire.Envelope{Kind: wire.KindConnect, Args: wire.EncodeBody(wire.Connect{Name: "stuck", Rooms: []wire.RoomCursor{{Room: "lobby"}}})}))
 	if err := ana.Join(ana.soon(), "lobby"); err != nil {
 		t.Fatal(err)
@@ -192,7 +193,7 @@ func TestStoppedReader(t *testing.T) {
 		for _, m := range s.hub.Snapshot().Members {
 			gone = gone && m.Name != "stuck"
 		}
-		if gone && ack.Seq > 200 {
+		if gone && ack.Seq > 100 {
 			break
 		}
 		if i > 20_000 {
@@ -213,6 +214,7 @@ func TestSlowReaderLearnsWhatItLost(t *testing.T) {
 	s := serveOn(t, ln, chat.Config{Rate: -1}, missed.Config{Limits: missed.Limits{Count: 10}}, &Server{})
 	ana := s.member(Config{Name: "ana", Rooms: []string{"lobby"}})
 	slow := s.raw()
+	slow.(*net.TCPConn).SetReadBuffer(64 << 10)
 	slow.Write(frame(t, wire.Envelope{Kind: wire.KindConnect, Args: wire.EncodeBody(wire.Connect{Name: "slow", Rooms: []wire.RoomCursor{{Room: "lobby"}}})}))
 	r := wire.NewReader(slow)
 	for kind := wire.Kind(0); kind != wire.KindCursor; {
@@ -225,7 +227,7 @@ func TestSlowReaderLearnsWhatItLost(t *testing.T) {
 		}
 	}
 	text := strings.Repeat("x", 60_000)
-	const n = 400 // 24 MB: more than the sockets' buffers hold
+	const n = 200 // 12 MB: more than the sockets' buffers hold
 	for range n {
 		if _, err := ana.EmitAck(ana.soon(), "lobby", "msg", text); err != nil {
 			t.Fatal(err)
