@@ -340,7 +340,7 @@ func (h *Hub) failingRooms() []*Room {
 // unanswered reports whether a probe of the connection went without an answer.
 func (c *Conn) unanswered(now time.Time) bool {
 	probed := c.probed.Load()
-	if probed != 0 && c.heard.Load() > probed {
+	if probed != 0 && c.heard.Load() >= probed {
 		c.probed.Store(0)
 		return false
 	}

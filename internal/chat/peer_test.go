@@ -57,11 +57,14 @@ type client struct {
 
 	session, secret string
 	socket          map[string]string // by namespace
+	asked           map[string]uint64 // ids of events that want an answer
 	rooms           map[missed.Key]*place
 	frames          []string // what came, in words, oldest first; see words
 	id              uint64   // of the last emit
 	broken          error    // what Receive returned
-	quiet           bool     // frames are not kept
+	connected       wire.Connected
+	fault           wire.Fault // the last one
+	quiet           bool       // frames are not kept
 }
 
 // A place is what a client knows of one room: the rules of a client that
@@ -85,7 +88,7 @@ func dial(t testing.TB, hub *chat.Hub, name string) *client {
 	t.Helper()
 	c := &client{
 		t: t, hub: hub, name: name, batch: 64 << 10, info: chat.Info{Transport: "tcp", Remote: name},
-		rooms: make(map[missed.Key]*place), socket: make(map[string]string),
+		rooms: make(map[missed.Key]*place), socket: make(map[string]string), asked: make(map[string]uint64),
 	}
 	c.attach()
 	return c
@@ -336,12 +339,19 @@ func (c *client) receive(e *wire.Envelope) {
 	case wire.KindConnected:
 		var body wire.Connected
 		c.decode(e, &body)
+		c.connected = body
 		c.socket[string(e.Namespace)] = body.Socket
 		if body.Secret != "" {
 			c.session, c.secret = body.Session, body.Secret
 		}
 	case wire.KindEvent:
+		if e.Flags&wire.FlagAck != 0 {
+			c.asked[string(e.Event)] = e.ID
+		}
 		c.placeIn(string(e.Namespace), string(e.Room)).event(e)
+	case wire.KindError:
+		c.fault = wire.Fault{}
+		c.decode(e, &c.fault)
 	case wire.KindCursor:
 		var body wire.Position
 		c.decode(e, &body)

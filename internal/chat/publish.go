@@ -225,7 +225,11 @@ func (call *Call) Answer(result any, err error) {
 		return
 	}
 	b, err := marshal([]any{result})
-	if err != nil || len(b) > wire.MaxArguments {
+	if err != nil {
+		c.refuse(&e, &wire.Fault{Code: "failed", Message: "the answer cannot be encoded: " + err.Error()})
+		return
+	}
+	if len(b) > wire.MaxArguments {
 		c.refuse(&e, &wire.Fault{Code: "too_large", Message: fmt.Sprintf("the answer has %d bytes, at most %d", len(b), wire.MaxArguments)})
 		return
 	}
