@@ -306,8 +306,10 @@ func (h *Hub) admits(name string, info Info) *wire.Fault {
 
 // banned asks the bans. Hub.mu is held.
 func (h *Hub) banned(name string) *wire.Fault {
-	if why, banned := h.bans[skeleton(name)]; banned {
-		return banFault(name, why)
+	for _, key := range [...]string{skeleton(name), lookKey(look(name))} {
+		if why, banned := h.bans[key]; banned {
+			return banFault(name, why)
+		}
 	}
 	return nil
 }

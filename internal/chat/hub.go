@@ -123,8 +123,8 @@ type Hub struct {
 	conns      map[*Conn]struct{}
 	halfOpen   int
 	sessions   map[uint64]*Session
-	names      map[string]*identity // by skeleton
-	bans       map[string]string    // skeleton to reason
+	names      map[string]*identity // by skeleton, and by lookKey
+	bans       map[string]string    // skeleton and lookKey to reason
 	pending    pendingAcks
 
 	stop   chan struct{}

@@ -19,6 +19,7 @@ type identity struct {
 	id       uint64 // names its own room, so that a new nick keeps it
 	name     string
 	skeleton string
+	look     string
 	sessions map[uint64]*Session
 	bucket   atomic.Pointer[rate.Limiter] // nil until the first event
 }
@@ -28,8 +29,7 @@ func (i *identity) ownRoom() string { return "@" + wire.Hex16(i.id) }
 
 // claim gives s the name, or says why not.
 func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
-	skel := skeleton(name)
-	if i := h.names[skel]; i != nil {
+	if i := h.holder(name); i != nil {
 		f := &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken",
 			Hint: "choose another, or come back with the session that owns it"}
 		if i.name != name {
@@ -41,8 +41,8 @@ func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
 		}
 		return f
 	}
-	i := &identity{id: id, name: name, skeleton: skel, sessions: map[uint64]*Session{s.id: s}}
-	h.names[skel] = i
+	i := &identity{id: id, name: name, sessions: map[uint64]*Session{s.id: s}}
+	h.enlist(i, name)
 	s.ident = i
 	s.name.Store(&name)
 	return nil
@@ -75,23 +75,55 @@ func (h *Hub) release(s *Session) {
 	}
 	delete(s.ident.sessions, s.id)
 	if len(s.ident.sessions) == 0 {
-		delete(h.names, s.ident.skeleton)
+		h.strike(s.ident)
 	}
+}
+
+// holder returns the identity whose name looks like this one, or nil.
+func (h *Hub) holder(name string) *identity {
+	if i := h.names[skeleton(name)]; i != nil {
+		return i
+	}
+	look := look(name)
+	if i := h.names[lookKey(look)]; i != nil {
+		return i
+	}
+	if i := h.names[look]; i != nil && i.look == look {
+		return i
+	}
+	return nil
+}
+
+// enlist gives i a name that nobody holds.
+func (h *Hub) enlist(i *identity, name string) {
+	i.name, i.skeleton, i.look = name, skeleton(name), look(name)
+	h.names[i.skeleton] = i
+	if i.look != i.skeleton {
+		h.names[lookKey(i.look)] = i
+	} else {
+		i.look = i.skeleton // one string
+	}
+}
+
+// strike takes i's name away.
+func (h *Hub) strike(i *identity) {
+	delete(h.names, i.skeleton)
+	delete(h.names, lookKey(i.look))
 }
 
 // rename gives s's identity another name. Messages sent before keep the old.
 func (h *Hub) rename(s *Session, name string) *wire.Fault {
-	skel := skeleton(name)
 	i := s.ident
-	if other := h.names[skel]; other != nil && other != i {
+	h.strike(i) // it may look like its own
+	if other := h.holder(name); other != nil {
+		h.enlist(i, i.name)
 		return &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken, or looks like " + quote(other.name)}
 	}
-	if why, banned := h.bans[skel]; banned {
-		return banFault(name, why)
+	if f := h.banned(name); f != nil {
+		h.enlist(i, i.name)
+		return f
 	}
-	delete(h.names, i.skeleton)
-	i.name, i.skeleton = name, skel
-	h.names[skel] = i
+	h.enlist(i, name)
 	for _, s := range i.sessions {
 		s.name.Store(&name)
 		h.save(s)

@@ -91,10 +91,11 @@ func (h *Hub) Ban(name, reason string) error {
 	var post hooks
 	var conns []*Conn
 	h.mu.Lock()
-	skel := skeleton(name)
-	h.bans[skel] = reason
-	h.queue.Put(tableBans, skel, []byte(reason))
-	if i := h.names[skel]; i != nil {
+	for _, key := range [...]string{skeleton(name), lookKey(look(name))} {
+		h.bans[key] = reason
+		h.queue.Put(tableBans, key, wire.EncodeBody(reason))
+	}
+	if i := h.holder(name); i != nil {
 		for _, id := range sortedKeys(i.sessions) {
 			s := i.sessions[id]
 			s.over = true
@@ -122,11 +123,12 @@ func (h *Hub) Ban(name, reason string) error {
 
 // Unban lets the name in again.
 func (h *Hub) Unban(name string) {
-	skel := skeleton(name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.bans, skel)
-	h.queue.Put(tableBans, skel, nil)
+	for _, key := range [...]string{skeleton(name), lookKey(look(name))} {
+		delete(h.bans, key)
+		h.queue.Put(tableBans, key, nil)
+	}
 }
 
 func because(reason string) string {

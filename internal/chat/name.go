@@ -37,6 +37,8 @@ func cleanName(name string) (string, *wire.Fault) {
 	marks, last := 0, ' '
 	for _, r := range name {
 		switch {
+		case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+			return refuse("has what cannot be seen: " + quote(string(r)))
 		case unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r):
 			if marks++; marks > 2 || last == ' ' {
 				return refuse("too many combining marks")
@@ -61,11 +63,20 @@ func cleanName(name string) (string, *wire.Fault) {
 }
 
 // skeleton maps names that look alike to one string (Unicode Technical
-// Standard 39, section 4), whatever their case.
+// Standard 39, section 4), whatever their case: Ana, ANA, and ana with a
+// Cyrillic letter.
 func skeleton(name string) string {
 	fold := cases.Fold()
 	return fold.String(confusables.Skeleton(fold.String(norm.NFC.String(name))))
 }
+
+// look does so with the case as it is: Ivan with a capital I and lvan with a
+// small l look alike, though ivan does not.
+func look(name string) string { return confusables.Skeleton(norm.NFC.String(name)) }
+
+// lookKey is where an identity or a ban is found by its look. Where that is the
+// skeleton, too, it needs no entry of its own.
+func lookKey(look string) string { return "\x00" + look }
 
 // checkLabel reports what is wrong with a room, event or namespace name.
 // These are looked up byte for byte, so they only need to be bounded text.

@@ -132,8 +132,12 @@ func (h *Hub) save(s *Session) {
 
 // restore reads sessions and bans from the queue.
 func (h *Hub) restore() error {
-	err := h.queue.Each(tableBans, func(skel string, why []byte) error {
-		h.bans[skel] = string(why)
+	err := h.queue.Each(tableBans, func(key string, value []byte) error {
+		var reason string
+		if err := json.Unmarshal(value, &reason); err != nil {
+			return fmt.Errorf("%q: %w", key, err)
+		}
+		h.bans[key] = reason
 		return nil
 	})
 	if err != nil {
