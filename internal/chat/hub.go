@@ -211,12 +211,19 @@ func (h *Hub) Attach(t Transport, nonce []byte) (*Conn, error) {
 	c.heard.Store(c.opened.UnixNano())
 	c.nonce = nonce
 	if nonce == nil {
-		c.nonce = random(wire.NonceSize)
-		c.control(&wire.Envelope{Kind: wire.KindChallenge, Args: wire.EncodeBody(wire.Challenge{
-			Nonce: fmt.Sprintf("%x", c.nonce), Key: len(h.cfg.Key) > 0, Server: h.cfg.Server,
-		})})
+		apart(c.challenge)
 	}
 	return c, nil
+}
+
+// challenge makes a nonce and queues it.
+func (c *Conn) challenge() error {
+	cfg := &c.hub.cfg
+	c.nonce = random(wire.NonceSize)
+	c.control(&wire.Envelope{Kind: wire.KindChallenge, Args: wire.EncodeBody(wire.Challenge{
+		Nonce: fmt.Sprintf("%x", c.nonce), Key: len(cfg.Key) > 0, Server: cfg.Server,
+	})})
+	return nil
 }
 
 // NeedsKey reports whether clients must know the join key.

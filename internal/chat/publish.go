@@ -33,7 +33,7 @@ func (c *Conn) event(e *wire.Envelope) error {
 		}
 	}
 	if len(e.Room) == 0 {
-		return c.request(e)
+		return apart(func() error { return c.request(e) })
 	}
 	f := c.feed(e.Namespace, e.Room)
 	if f == nil || f.m.until.Load() != 0 {
