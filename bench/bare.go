@@ -46,13 +46,14 @@ func serveBare(addr netip.AddrPort) error {
 		if err != nil {
 			return err
 		}
-		if err := bareServe(fd, c); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, unix.ECONNRESET) {
+		if err := bareServe(fd, c); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, unix.ECONNRESET) {
 			return err
 		}
 		c.Close()
 	}
 }
 
+// bareServe serves one connection until it ends, which is an error, too.
 func bareServe(fd int, c net.Conn) error {
 	r := bufio.NewReader(c)
 	line, err := r.ReadBytes('\n')

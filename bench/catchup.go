@@ -23,8 +23,6 @@ type absentee struct {
 	room    string
 	session string
 	secret  string
-	cursor  wire.RoomCursor
-	size    int // of one event's frame, once known
 }
 
 // leave joins the room, as a new session, and goes away.

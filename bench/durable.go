@@ -152,7 +152,7 @@ func (b *bench) durable() (rows []row, err error) {
 	crowds := []int{1, 10, 100}
 	rates := make([][]float64, len(crowds))
 	var syncs []float64
-	for range max(1, b.Rounds/2) {
+	for range (b.Rounds + 1) / 2 {
 		for i, publishers := range crowds {
 			n, err := syncRate(b.Dir, b.Duration/3)
 			if err != nil {
@@ -172,7 +172,11 @@ func (b *bench) durable() (rows []row, err error) {
 		}
 	}
 	for i, publishers := range crowds {
-		r := row{What: fmt.Sprintf("durable, %d publishers", publishers), Unit: "acked events/s", Reference: "fsyncs/s", Base: median(syncs), Value: median(rates[i])}
+		what := fmt.Sprintf("durable, %d publishers", publishers)
+		if publishers == 1 {
+			what = "durable, 1 publisher"
+		}
+		r := row{What: what, Unit: "acked events/s", Reference: "fsyncs/s", Base: median(syncs), Value: median(rates[i])}
 		if i > 0 {
 			// Group commit: more publishers, more events in a batch.
 			r.Bar.Least = rows[i-1].Value

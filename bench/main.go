@@ -126,10 +126,10 @@ func (b *bench) run(names []string) (rows []row, err error) {
 				continue
 			}
 			known = true
-			at := time.Now()
+			at, before := time.Now(), readMachine()
 			got, err := p.run(b)
 			rows = append(rows, got...)
-			b.progress("%s: %.0f s", name, time.Since(at).Seconds())
+			b.progress("%s: took %.0f s; other programs used %.0f %% of the CPUs", name, time.Since(at).Seconds(), 100*readMachine().others(before))
 			if err != nil {
 				failed = append(failed, fmt.Errorf("%s: %w", name, err))
 			}

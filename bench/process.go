@@ -42,12 +42,53 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, errors.Join(err1, err2)
 }
 
-func ownCPUTime() time.Duration {
+func ownCPUTime() time.Duration { return rusage(unix.RUSAGE_SELF) }
+
+func rusage(who int) time.Duration {
 	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+	if err := unix.Getrusage(who, &u); err != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A machine is what the CPUs had done at some moment.
+type machine struct {
+	busy, all time.Duration // of all CPUs together
+	ours      time.Duration // by this process and its children that have ended
+}
+
+// readMachine returns the zero machine where it cannot be known.
+func readMachine() (m machine) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return m
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	// user nice system idle iowait irq softirq steal (proc_stat(5)); the
+	// guest times after them are part of the user's.
+	for i, f := range strings.Fields(line) {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil || i > 8 {
+			continue
+		}
+		m.all += time.Duration(n) * tick
+		if i != 4 && i != 5 {
+			m.busy += time.Duration(n) * tick
+		}
+	}
+	m.ours = rusage(unix.RUSAGE_SELF) + rusage(unix.RUSAGE_CHILDREN)
+	return m
+}
+
+// others returns the part of the CPUs' time since before that went to other
+// programs: if it is large, the numbers are not worth much.
+func (m machine) others(before machine) float64 {
+	if m.all == before.all {
+		return 0
+	}
+	used := (m.busy - before.busy) - (m.ours - before.ours)
+	return max(0, float64(used)/float64(m.all-before.all))
 }
 
 // resident returns the bytes of memory that process pid has in RAM.
