@@ -107,7 +107,12 @@ func (s *Session) msg(at Place, rest string) Step {
 	case text == "":
 		return failed(at, fmt.Errorf("/msg: no text for %q", name), "/msg NAME TEXT")
 	}
-	return s.say(Place{at.Namespace, "@" + strings.TrimPrefix(name, "@")}, text)
+	name = strings.TrimPrefix(name, "@")
+	step := s.say(Place{at.Namespace, "@" + name}, text)
+	if step.Then != nil {
+		step.Items = append(step.Items, info(at, "to "+name+": "+text))
+	}
+	return step
 }
 
 func (s *Session) emitOnce(at Place, rest string) Step {

@@ -26,7 +26,7 @@ func Commands() []Command {
 		{Name: "who", Args: "[ROOM]", Help: "list the members of a room, and what waits for them", Wait: "room", run: (*Session).who},
 		{Name: "nick", Args: "NAME", Help: "take another name", run: (*Session).nick},
 		{Name: "msg", Args: "NAME TEXT", Help: "write to one person, also while they are away", Wait: "person", run: (*Session).msg},
-		{Name: "emit", Args: "EVENT [JSON…]", Help: "emit an event, once, without an acknowledgement", Wait: "event", run: (*Session).emitOnce},
+		{Name: "emit", Args: "EVENT [JSON…]", Help: "emit an event, once; it may overtake messages that wait for their acknowledgement", Wait: "event", run: (*Session).emitOnce},
 		{Name: "ack", Args: "EVENT [JSON…]", Help: "emit an event and wait for the server's acknowledgement", Wait: "event", run: (*Session).emitAck},
 		{Name: "volatile", Args: "EVENT [JSON…]", Help: "emit an event that is dropped by who cannot take it now", Wait: "event", run: (*Session).emitVolatile},
 		{Name: "namespace", Args: "[NAME]", Help: "go to another namespace; without a name to the default one", Wait: "namespace", run: (*Session).namespace},

@@ -197,15 +197,21 @@ var reasons = map[string]string{
 
 func lost(st *client.Status) string {
 	what := "message"
-	if st.Room != "" && Private(st.Room) {
+	switch {
+	case st.Room == "":
+		what = "message to everybody"
+	case Private(st.Room):
 		what = "direct message"
 	}
-	text := count(st.Lost, what)
-	if st.Lost == 0 {
-		text = "an unknown number of " + what + "s"
+	why := reasons[st.Reason]
+	switch {
+	case st.Lost == 0:
+		return strings.Replace(what, "message", "messages", 1) + " may be lost: " + st.Reason + " (" + why + "), how many is not known"
+	case st.Lost > 1:
+		what = strings.Replace(what, "message", "messages", 1)
 	}
-	text += " lost: " + st.Reason
-	if why := reasons[st.Reason]; why != "" {
+	text := fmt.Sprintf("%d %s lost: %s", st.Lost, what, st.Reason)
+	if why != "" {
 		text += " (" + why + ")"
 	}
 	return text

@@ -32,7 +32,8 @@ const (
 func nameColour(p *style.Palette, name string) lipgloss.Style {
 	h := fnv.New32a()
 	h.Write([]byte(name))
-	return p.Field(int(h.Sum32() % 64)).Bold(true)
+	// The sixth colour is that of errors.
+	return p.Field([...]int{0, 1, 2, 3, 4, 6, 7}[h.Sum32()%7]).Bold(true)
 }
 
 // render draws the entry in lines of at most width cells. The first line

@@ -312,6 +312,11 @@ func (m *chatModel) show(it repl.Item) {
 		r.said(it, m)
 		if r != m.at && it.State == repl.Theirs && !it.Past {
 			r.unread++
+			if it.Event.Direct {
+				text, _ := repl.Body(it.Event)
+				text, _, _ = strings.Cut(text, "\n")
+				m.at.add(repl.Item{Kind: repl.Info, Time: it.Time, Text: it.Event.Sender + " writes to you: " + text}, m)
+			}
 		}
 	case repl.Receipt:
 		r.receipt(it)

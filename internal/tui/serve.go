@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -129,6 +130,9 @@ func (m *serveModel) update(msg tea.Msg) tea.Cmd {
 
 // add takes in a snapshot.
 func (m *serveModel) add(s chat.Snapshot) {
+	// The room that stands for a whole namespace is of interest only if
+	// something was said in it.
+	s.Rooms = slices.DeleteFunc(slices.Clone(s.Rooms), func(r chat.RoomView) bool { return r.Room == "" && r.Head == 0 })
 	m.now = s
 	slim := s
 	slim.Rooms, slim.Members = nil, nil

@@ -38,7 +38,11 @@ func (m *serveModel) View() string {
 		b := m.members(m.width - l.left - 1)
 		bar := m.palette.Dim.Render("│")
 		for i := range l.members {
-			lines = append(lines, pad(at(a, i), l.left)+bar+at(b, i))
+			if line := at(b, i); i == 0 {
+				lines = append(lines, pad(at(a, i), l.left)+m.palette.Dim.Render("┌")+line)
+			} else {
+				lines = append(lines, pad(at(a, i), l.left)+bar+line)
+			}
 		}
 	} else {
 		lines = append(lines, m.figuresFlat()...)
@@ -144,19 +148,15 @@ func (f *figure) write(n float64) string {
 	return short(n)
 }
 
-func (m *serveModel) faults() string {
-	var n uint64
-	worst := ""
+// faults counts what peers did wrong, and names what they did most.
+func (m *serveModel) faults() (n uint64, most string) {
 	for code, c := range m.now.Faults {
 		n += c
-		if worst == "" || c > m.now.Faults[worst] || c == m.now.Faults[worst] && code < worst {
-			worst = code
+		if best := m.now.Faults[most]; c > best || c == best && code < most {
+			most = code
 		}
 	}
-	if n == 0 {
-		return "0"
-	}
-	return fmt.Sprintf("%d, most %s", n, cells.Visible(worst))
+	return n, most
 }
 
 // figuresFlat draws the figures in three lines.
@@ -176,7 +176,8 @@ func (m *serveModel) figuresFlat() []string {
 		second.WriteString(" " + p.Dim.Render(f.name) + " " + value + " ")
 	}
 	first.WriteString(" " + p.Dim.Render("kept") + " " + p.Name.Render(size(float64(m.now.Totals.Held))))
-	second.WriteString(" " + p.Dim.Render("faults") + " " + p.Name.Render(m.faults()))
+	faults, _ := m.faults()
+	second.WriteString(" " + p.Dim.Render("faults") + " " + p.Name.Render(short(float64(faults))))
 	return []string{cut(first.String(), m.width), cut(second.String(), m.width), cut(m.spark(min(m.width-34, sparkTime)), m.width)}
 }
 
@@ -191,10 +192,15 @@ func (m *serveModel) figuresTall(width int) []string {
 		lines = append(lines, row(f.name, f.write(m.rate(f.total)), f.write(float64(f.total(&m.now.Totals)))))
 	}
 	t := &m.now.Totals
+	n, most := m.faults()
+	faults := short(float64(n))
+	if n > 0 {
+		faults += ", most " + cells.Visible(most)
+	}
 	kept := fmt.Sprintf("%s in %s, %s", count(int(t.Stored), "event"), size(float64(t.Held)), count(int(t.Commits), "commit"))
 	lines = append(lines,
 		" "+p.Dim.Render(cells.Pad("kept", 14))+"  "+kept,
-		" "+p.Dim.Render(cells.Pad("faults", 14))+"  "+m.faults()+p.Dim.Render(fmt.Sprintf(" (%d half open)", m.now.HalfOpen)),
+		" "+p.Dim.Render(cells.Pad("faults", 14))+"  "+faults+p.Dim.Render(fmt.Sprintf(" (%d half open)", m.now.HalfOpen)),
 		m.spark(width-16))
 	for i, l := range lines {
 		lines[i] = cut(l, width)
