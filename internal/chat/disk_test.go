@@ -100,3 +100,11 @@ func (d *disk) release() {
 		d.gate = nil
 	}
 }
+
+// settle waits until everything appended before is committed.
+func (d *disk) settle(t testing.TB, q *missed.Queue) {
+	t.Helper()
+	done := make(chan error, 1)
+	q.After(func(err error) { done <- err })
+	<-done
+}

@@ -124,6 +124,7 @@ func (h *Hub) enterRoom(r *Room, c *Conn, claim wire.RoomCursor, post *hooks) *M
 	}
 	at := m.acked.Load()
 	p := wire.Position{Epoch: wire.Epoch(r.log.Epoch()), Head: r.log.Head()}
+	from := at
 	if claim.Epoch != 0 {
 		ok := claim.Epoch == p.Epoch
 		p.Recovered = &ok
@@ -131,10 +132,11 @@ func (h *Hub) enterRoom(r *Room, c *Conn, claim wire.RoomCursor, post *hooks) *M
 			p.Reason = missed.ReasonEpoch.String()
 		} else if claim.Seq < at {
 			// It was here before, without a session that kept its place.
-			p.Lost, p.Reason, *p.Recovered = at-claim.Seq, "left", false
+			from = claim.Seq
+			p.Lost, p.Reason, *p.Recovered = at-from, "left", false
 		}
 	}
-	c.frame(h.cursorFrame(r, at, at, &p))
+	c.frame(h.cursorFrame(r, from, at, &p))
 	if f := c.feeds[r.key]; f != nil {
 		f.stop()
 	}

@@ -185,7 +185,7 @@ func (m *Member) fate(seq uint64, hidden bool) Fate {
 		} else {
 			f.Why += "without a session nobody knows whether it was handled"
 		}
-	case !m.left.IsZero():
+	case !m.left.IsZero() && !m.drain:
 		f.Status, f.Why = "outside", "left before it could be sent"
 		if m.trace.end != "" {
 			f.Why += ": " + m.trace.end

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -216,7 +217,13 @@ func encodeArgs(args []any) []byte {
 	if args == nil {
 		args = []any{}
 	}
-	return wire.EncodeBody(args)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(args); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSpace(b.Bytes())
 }
 
 // say emits a "chat" event with a text.

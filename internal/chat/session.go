@@ -144,6 +144,10 @@ func (h *Hub) restore() error {
 		return fmt.Errorf("chat: bans: %w", err)
 	}
 	now := time.Now()
+	stored := make(map[missed.Key]bool)
+	for _, key := range h.queue.Keys() {
+		stored[key] = true
+	}
 	err = h.queue.Each(tableSessions, func(key string, value []byte) error {
 		var r savedSession
 		var id wire.Epoch
@@ -157,7 +161,7 @@ func (h *Hub) restore() error {
 			h.queue.Put(tableSessions, key, nil)
 			return nil
 		}
-		h.restoreSession(uint64(id), &r, now)
+		h.restoreSession(uint64(id), &r, now, stored)
 		return nil
 	})
 	if err != nil {
@@ -166,7 +170,7 @@ func (h *Hub) restore() error {
 	return nil
 }
 
-func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time) {
+func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored map[missed.Key]bool) {
 	s := &Session{
 		hub: h, id: id, keep: true, heard: true, since: r.Away, info: r.Info,
 		members: make(map[missed.Key]*Member), spaces: make(map[string]bool),
@@ -196,19 +200,18 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time) {
 		case ns == nil:
 			s.elsewhere = append(s.elsewhere, sm)
 		case !sm.Ended || sm.Acked < sm.Until:
-			h.restoreMember(ns, s, &sm)
+			h.restoreMember(ns, s, &sm, stored)
 		}
 	}
 }
 
-func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember) {
-	stored := h.queue.Lookup(missed.Key{Namespace: sm.Namespace, Room: sm.Room}) != nil
+func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember, stored map[missed.Key]bool) {
 	room := ns.addRoom(sm.Room)
 	m := &Member{room: room, sess: s, from: sm.From, ended: sm.Ended, epoch: sm.Epoch}
 	m.acked.Store(sm.Acked)
 	m.sent.Store(sm.Sent)
 	m.until.Store(sm.Until)
-	if !stored && h.queue.Durable() && sm.Sent == 0 {
+	if !stored[room.key] && h.queue.Durable() && sm.Sent == 0 {
 		// The room had no event yet, so its log was never stored: the new one
 		// is the same to everybody.
 		m.epoch = room.log.Epoch()
