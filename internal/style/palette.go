@@ -33,10 +33,11 @@ func NewPalette(w io.Writer, plain bool) *Palette {
 		// Each renderer would ask the terminal anew, and wait for its answer.
 		r.SetHasDarkBackground(lipgloss.HasDarkBackground())
 	}
-	return newPalette(r)
+	return PaletteOf(r)
 }
 
-func newPalette(r *lipgloss.Renderer) *Palette {
+// PaletteOf returns the colours as r can render them.
+func PaletteOf(r *lipgloss.Renderer) *Palette {
 	ink := func(c lipgloss.AdaptiveColor) lipgloss.Style { return r.NewStyle().Foreground(c) }
 	p := &Palette{
 		Event:  r.NewStyle(),

@@ -32,7 +32,7 @@ func (e environ) Environ() (all []string) {
 
 func TestPaletteIsPlain(t *testing.T) {
 	onTerminal := func(e environ) *Palette {
-		return newPalette(lipgloss.NewRenderer(io.Discard, termenv.WithEnvironment(e), termenv.WithTTY(true)))
+		return PaletteOf(lipgloss.NewRenderer(io.Discard, termenv.WithEnvironment(e), termenv.WithTTY(true)))
 	}
 	for _, tt := range []struct {
 		name  string
