@@ -59,7 +59,7 @@ fuzz:
 
 ## picture: the README's picture, from the program's real output (needs tmux)
 picture: build
-	sh docs/picture.sh
+	$(GO) run ./docs/picture
 
 clean:
 	rm -rf bin
