@@ -203,3 +203,28 @@ func TestOwnGhostHoldsTheName(t *testing.T) {
 		}
 	})
 }
+
+// The server does not store the log of a room where nothing was said: after its
+// restart the room has another epoch, and nothing is lost.
+func TestAnotherEpochOfAnEmptyRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Config{Queue: true, State: &State{
+			Name: "ana", Session: "s1", Secret: secret1, Rooms: []RoomState{{Room: "lobby", Cursor: Cursor{epoch, 0}}},
+		}})
+		p, _ := r.srv.accept()
+		p.send(wire.Envelope{Kind: wire.KindConnected, Args: wire.EncodeBody(wire.Connected{
+			Name: "ana", Session: "s1", Secret: secret2, Resumed: true, Rooms: []string{"lobby"}, PingMS: 1000, TimeoutMS: 1000,
+		})})
+		yes := true
+		p.cursor("lobby", 0, 0, wire.Position{Epoch: 0xbeef, Head: 1, Recovered: &yes})
+		p.say("lobby", 1)
+		if got, want := r.texts()+"; "+r.told(StatusLost), "m1; "; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		r.end()
+		states := r.saved()
+		if last := states[len(states)-1].Rooms[0]; last.Epoch != 0xbeef || last.Seq != 1 {
+			t.Errorf("state = %+v", last)
+		}
+	})
+}

@@ -90,6 +90,11 @@ func (r *room) move(seq, prev uint64, p *wire.Position, resumed bool) (lost uint
 		return p.Lost, p.Reason
 	case r.epoch == 0:
 		r.epoch = epoch
+	case epoch != r.epoch && r.seq == 0 && p.Recovered != nil && *p.Recovered:
+		// The log known here never had an event, so it was not stored.
+		r.place(epoch, seq)
+		r.again = p.Redelivered
+		return 0, ""
 	case epoch != r.epoch:
 		r.place(epoch, seq)
 		r.again = p.Redelivered
