@@ -107,8 +107,9 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	// connection's reader waits for that: nothing may be taken in before.
 	if err := c.stored(s); err != nil {
 		post.run()
+		c.Fault(&wire.Fault{Code: "store", Message: "the session could not be stored: " + err.Error(), RetryMS: 1000})
 		c.Detach("the session could not be stored")
-		return c.Fault(&wire.Fault{Code: "store", Message: "the session could not be stored: " + err.Error(), RetryMS: 1000})
+		return err
 	}
 	answer := wire.Connected{
 		Name: s.Name(), PingMS: c.pingInterval().Milliseconds(), TimeoutMS: h.cfg.PingTimeout.Milliseconds(),
