@@ -16,7 +16,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -112,6 +114,13 @@ func (b *bench) run(names []string) (rows []row, err error) {
 		return rows, err
 	}
 	defer os.RemoveAll(tmp)
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		os.RemoveAll(tmp)
+		os.Exit(130) // the servers end with this process
+	}()
 	b.Dir = tmp
 	if b.Wirelab == "" {
 		if b.Wirelab, err = buildWirelab(tmp); err != nil {
