@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/user"
 	"strings"
@@ -155,7 +156,7 @@ func (a *app) chat(ctx context.Context, f *chatFlags, t transports) error {
 }
 
 // chatEnd turns the reason why a chat ended into the program's own.
-func (a *app) chatEnd(ctx context.Context, err error, f *chatFlags) error {
+func (a *app) chatEnd(ctx context.Context, err error, flags *chatFlags) error {
 	var no *client.Refusal
 	switch {
 	case err == nil:
@@ -163,9 +164,13 @@ func (a *app) chatEnd(ctx context.Context, err error, f *chatFlags) error {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return errInterrupted
 	case errors.As(err, &no):
-		return &failure{err: fmt.Errorf("%s: %w", f.connect, errors.New(style.Visible(no.Error()))), hint: style.Visible(no.Hint), code: exitNo}
+		return &failure{err: fmt.Errorf("%s: %w", flags.connect, errors.New(style.Visible(no.Error()))), hint: style.Visible(no.Hint), code: exitNo}
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%s: the server closed the connection", f.connect)
+		return fmt.Errorf("%s: the server closed the connection", flags.connect)
 	}
-	return &failure{err: err, hint: "is a server running there? wirelab serve starts one", code: exitNo}
+	f := &failure{err: err, code: exitNo}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		f.hint = "is a server running there? wirelab serve --listen " + flags.connect + " starts one"
+	}
+	return f
 }

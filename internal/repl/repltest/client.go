@@ -30,6 +30,11 @@ type Client struct {
 	Manual bool
 	Limit  int // emits that may wait for theirs; 0: no limit
 
+	Told bool // Run reports that the client is in the lobby
+
+	// JoinAfter, if not nil, keeps Join waiting until it is closed.
+	JoinAfter chan struct{}
+
 	mu       sync.Mutex
 	handlers repl.Handlers
 	log      []string
@@ -69,8 +74,11 @@ func (c *Client) note(format string, args ...any) {
 	c.log = append(c.log, fmt.Sprintf(format, args...))
 }
 
-// Run waits for the end.
+// Run says that the client is in its room, if Told is set, and waits for the end.
 func (c *Client) Run(ctx context.Context) error {
+	if h := c.Calls(); c.Told && h.Status != nil {
+		h.Status(client.Status{Kind: client.StatusRoom, Room: "lobby"})
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -167,8 +175,15 @@ func (s *space) Namespace() string { return s.name }
 func (s *space) Rooms() []string   { return nil }
 
 // Join adds the room.
-func (c *Client) Join(_ context.Context, room string) error {
+func (c *Client) Join(ctx context.Context, room string) error {
 	c.note("join %s", room)
+	if c.JoinAfter != nil {
+		select {
+		case <-c.JoinAfter:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slices.Contains(c.Member, room) {
