@@ -83,6 +83,7 @@ func (c *Client) dispatch() {
 		c.mu.Lock()
 		batch, c.queue = c.queue, batch[:0]
 		over := c.over
+		c.flushSoon = c.flushSoon || over // what is handled last is saved, too
 		c.mu.Unlock()
 		for i := range batch {
 			c.handle(&batch[i])
@@ -105,20 +106,17 @@ func (c *Client) dispatch() {
 
 // handle makes the callback for one item.
 func (c *Client) handle(it *item) {
-	handled := true
+	c.mu.Lock()
+	// What is discarded comes again with the next resume: neither it nor what
+	// follows it was handled.
+	handled := !c.discard
+	c.mu.Unlock()
 	switch {
 	case it.status != nil:
 		if c.cfg.OnStatus != nil {
 			c.cfg.OnStatus(*it.status)
 		}
-	case it.event != nil:
-		c.mu.Lock()
-		discard := c.discard
-		c.mu.Unlock()
-		if discard {
-			handled = false // it comes again with the next resume
-			break
-		}
+	case it.event != nil && handled:
 		var answer any
 		if c.cfg.OnEvent != nil {
 			answer = c.cfg.OnEvent(*it.event)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,6 +226,53 @@ func TestAnotherEpochOfAnEmptyRoom(t *testing.T) {
 		states := r.saved()
 		if last := states[len(states)-1].Rooms[0]; last.Epoch != 0xbeef || last.Seq != 1 {
 			t.Errorf("state = %+v", last)
+		}
+	})
+}
+
+// What was handled is saved before Run returns, also without a connection.
+func TestCloseSavesWhatWasHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Config{Queue: true, Reconnect: true, Rooms: []string{"lobby"}})
+		p, _ := r.srv.accept()
+		p.welcome(wire.Connected{Session: "s1", Secret: secret1}, at(4))
+		p.say("lobby", 5)
+		if got := r.texts(); got != "m5" {
+			t.Errorf("got %s, want m5", got)
+		}
+		p.hang()
+		synctest.Wait()
+		r.end()
+		if states := fmt.Sprint(r.saved()); !strings.HasSuffix(states, fmt.Sprintf("{%d 5}}]}]", epoch)) {
+			t.Errorf("saved %s, want 5 at last", states)
+		}
+	})
+}
+
+// What Close keeps from being handled comes again: a jump behind it does not
+// count as handled either.
+func TestCloseSavesNoMoreThanWasHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Config{Queue: true, Rooms: []string{"lobby"}})
+		p, _ := r.srv.accept()
+		p.welcome(wire.Connected{Session: "s1", Secret: secret1}, at(4))
+		r.mu.Lock()
+		r.block = make(chan struct{})
+		r.mu.Unlock()
+		p.say("lobby", 5)
+		p.say("lobby", 6)
+		p.cursor("lobby", 6, 9, wire.Position{Hidden: true})
+		synctest.Wait()
+		closed := make(chan error)
+		go func() { closed <- r.Close() }()
+		synctest.Wait()
+		close(r.block)
+		if err := <-closed; err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+		<-r.err
+		if states := fmt.Sprint(r.saved()); !strings.HasSuffix(states, fmt.Sprintf("{%d 5}}]}]", epoch)) {
+			t.Errorf("saved %s, want 5 at last", states)
 		}
 	})
 }
