@@ -45,11 +45,17 @@ func (q *Queue) round(b *batch) {
 	if events > q.stats.largestBatch.Load() { // the committer alone writes it
 		q.stats.largestBatch.Store(events)
 	}
+	// First everything is as it will be seen, then people are told.
+	var stored []waiter
 	for _, p := range portions {
-		p.log.publish(p)
+		stored = p.log.publish(p, stored)
 	}
 	for _, p := range portions {
 		p.log.trim(p.log.limited)
+	}
+	q.balance()
+	for _, w := range stored {
+		w.done(w.seq, nil)
 	}
 	runAll(b.after, nil)
 	if fn := q.visible.Load(); fn != nil && *fn != nil {
@@ -57,7 +63,6 @@ func (q *Queue) round(b *batch) {
 			(*fn)(p.log)
 		}
 	}
-	q.balance()
 }
 
 // collect makes the change that stores a batch. The blocks share the logs'
@@ -115,35 +120,38 @@ func (l *Log) take(c *Change) portion {
 	return p
 }
 
-// publish makes the events of p visible.
-func (l *Log) publish(p portion) {
+// publish makes the events of p visible and appends those who wait for them to
+// stored.
+func (l *Log) publish(p portion, stored []waiter) []waiter {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.dropped {
-		l.mu.Unlock()
-		return
+		return stored
 	}
 	l.known = true
 	l.head.Store(p.upTo)
 	l.pending.Add(-p.cost)
 	l.q.pending.Add(-p.cost)
 	l.evict()
-	var stored, waiting []waiter
+	n := 0
 	for _, w := range l.waiters {
 		if w.seq <= p.upTo {
 			stored = append(stored, w)
 		} else {
-			waiting = append(waiting, w)
+			l.waiters[n] = w
+			n++
 		}
 	}
-	if len(waiting) == 0 {
-		stored, waiting = l.waiters, nil
+	clear(l.waiters[n:])
+	l.waiters = l.waiters[:n]
+	if n == 0 && cap(l.waiters) > keptWaiters {
+		l.waiters = nil
 	}
-	l.waiters = waiting
-	l.mu.Unlock()
-	for _, w := range stored {
-		w.done(w.seq, nil)
-	}
+	return stored
 }
+
+// keptWaiters is how much room for waiters a quiet log keeps.
+const keptWaiters = 16
 
 // rollBack takes back every event that is not visible, in all logs, and tells
 // their publishers. Everything else in the batch is tried again next time.

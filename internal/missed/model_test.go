@@ -16,6 +16,8 @@ import (
 
 var seedFlag = flag.Uint64("seed", 0, "replay the random tests with this seed; if zero, a random one")
 
+var stepsFlag = flag.Int("steps", 1500, "how many random operations the model test does in each configuration")
+
 func seeds(t *testing.T) *rand.Rand {
 	seed := *seedFlag
 	if seed == 0 {
@@ -109,7 +111,7 @@ func TestModel(t *testing.T) {
 						m.q.Close()
 					}
 				}()
-				for range 4000 {
+				for range *stepsFlag {
 					m.step()
 				}
 				m.stop()

@@ -18,6 +18,8 @@ import (
 
 var seedFlag = flag.Uint64("seed", 0, "replay the random tests with this seed; if zero, a random one")
 
+var triesFlag = flag.Int("tries", 150, "how many damaged files are tried")
+
 func seeds(t *testing.T) *rand.Rand {
 	seed := *seedFlag
 	if seed == 0 {
@@ -190,7 +192,7 @@ func TestFlippedBytes(t *testing.T) {
 	if opened, missing := x.try(t, path, x.file); !opened || missing {
 		t.Fatalf("the file as it was: opened %v, missing %v", opened, missing)
 	}
-	const tries = 700
+	tries := *triesFlag
 	var opened, missing int
 	for i := range tries {
 		at := r.IntN(len(x.file))
@@ -221,7 +223,7 @@ func TestTruncated(t *testing.T) {
 	x := makeSample(t, r)
 	path := filepath.Join(t.TempDir(), "missed.db")
 	sizes := []int{1, 63, 64, 80, 4095, 4096, 4097, 8192, 8193, 12288, len(x.file) - 1}
-	for range 60 {
+	for range *triesFlag / 4 {
 		sizes = append(sizes, 1+r.IntN(len(x.file)-1))
 	}
 	for _, size := range sizes {
@@ -239,7 +241,8 @@ func TestOverwritten(t *testing.T) {
 	x := makeSample(t, r)
 	path := filepath.Join(t.TempDir(), "missed.db")
 	pages := len(x.file) / 4096
-	for range 150 {
+	tries := *triesFlag / 2
+	for range tries {
 		file := bytes.Clone(x.file)
 		from, to, n := r.IntN(pages)*4096, r.IntN(pages)*4096, 512<<r.IntN(5)
 		switch r.IntN(3) {

@@ -198,10 +198,8 @@ func testTables(t *testing.T, s *session) {
 		{Table: "ban", Key: "nobody"},
 	}})
 	for range 2 {
-		s.wantLoad(content{Entries: []missed.Entry{
-			{Table: "session", Key: "ana", Value: []byte("4")},
-			{Table: "ban", Key: "ana", Value: []byte("3")}, {Table: "ban", Key: "", Value: []byte{}},
-			{Table: "sessio", Key: "nana", Value: long},
+		s.wantLoad(content{Entries: []entry{
+			{"session", "ana", "4"}, {"ban", "ana", "3"}, {"ban", "", ""}, {"sessio", "nana", string(long)},
 		}})
 		s.reopen()
 	}
