@@ -14,6 +14,8 @@ type Client interface {
 	Space
 	// Run is [client.Client.Run].
 	Run(ctx context.Context) error
+	// Ready is [client.Client.Ready].
+	Ready(ctx context.Context) error
 	Close() error
 	// Enter connects to a further namespace.
 	Enter(ctx context.Context, namespace string) (Space, error)
@@ -78,6 +80,7 @@ type over struct {
 }
 
 func (o over) Run(ctx context.Context) error               { return o.c.Run(ctx) }
+func (o over) Ready(ctx context.Context) error             { return o.c.Ready(ctx) }
 func (o over) Close() error                                { return o.c.Close() }
 func (o over) Nick(ctx context.Context, name string) error { return o.c.Nick(ctx, name) }
 func (o over) Name() string                                { return o.c.Name() }

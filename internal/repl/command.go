@@ -9,10 +9,11 @@ import (
 
 // A Command is one that a line can give.
 type Command struct {
-	Name string
-	Args string // "ROOM", "[N]"; empty: none
-	Help string
-	Wait string // what its argument names, for completion: "room", "person", "event", "command", "namespace"
+	Name  string
+	Args  string // "ROOM", "[N]"; empty: none
+	Short string // in a list of commands, on a narrow screen
+	Help  string
+	Wait  string // what its argument names, for completion: "room", "person", "event", "command", "namespace"
 
 	run func(s *Session, at Place, rest string) Step
 }
@@ -20,25 +21,44 @@ type Command struct {
 // Commands returns all commands, in the order that help lists them.
 func Commands() []Command {
 	return []Command{
-		{Name: "join", Args: "ROOM", Help: "enter a room and write there", Wait: "room", run: (*Session).join},
-		{Name: "leave", Args: "[ROOM]", Help: "leave this room, or that one", Wait: "room", run: (*Session).leave},
-		{Name: "rooms", Help: "list the rooms of this namespace", run: (*Session).rooms},
-		{Name: "who", Args: "[ROOM]", Help: "list the members of a room, and what waits for them", Wait: "room", run: (*Session).who},
-		{Name: "nick", Args: "NAME", Help: "take another name", run: (*Session).nick},
-		{Name: "msg", Args: "NAME TEXT", Help: "write to one person, also while they are away", Wait: "person", run: (*Session).msg},
-		{Name: "emit", Args: "EVENT [JSON…]", Help: "emit an event, once; it may overtake messages that wait for their acknowledgement", Wait: "event", run: (*Session).emitOnce},
-		{Name: "ack", Args: "EVENT [JSON…]", Help: "emit an event and wait for the server's acknowledgement", Wait: "event", run: (*Session).emitAck},
-		{Name: "volatile", Args: "EVENT [JSON…]", Help: "emit an event that is dropped by who cannot take it now", Wait: "event", run: (*Session).emitVolatile},
-		{Name: "namespace", Args: "[NAME]", Help: "go to another namespace; without a name to the default one", Wait: "namespace", run: (*Session).namespace},
-		{Name: "history", Args: "[N]", Help: "show the last N events of the room (20)", run: (*Session).history},
-		{Name: "explain", Args: "[SEQ|ID]", Help: "tell what became of an event for each member; without a number the newest", run: (*Session).explain},
-		{Name: "offline", Args: "[DURATION]", Help: "say goodbye and stay away, for 30s or until /online", run: (*Session).offline},
-		{Name: "cut", Args: "[DURATION]", Help: "drop the connection without a word, as a pulled cable does", run: (*Session).cut},
-		{Name: "online", Help: "connect again, now", run: (*Session).online},
-		{Name: "xray", Help: "show or hide the bytes on the wire", run: func(*Session, Place, string) Step { return Step{XRay: true} }},
-		{Name: "stats", Help: "show what this client has counted", run: (*Session).stats},
-		{Name: "help", Args: "[COMMAND]", Help: "list the commands", Wait: "command", run: (*Session).help},
-		{Name: "quit", Help: "leave", run: func(*Session, Place, string) Step { return Step{Quit: true} }},
+		{Name: "join", Args: "ROOM", Wait: "room", run: (*Session).join,
+			Short: "enter a room, write there", Help: "enter a room; what you type goes there"},
+		{Name: "leave", Args: "[ROOM]", Wait: "room", run: (*Session).leave,
+			Short: "leave this room, or that", Help: "leave this room, or the one named"},
+		{Name: "rooms", run: (*Session).rooms,
+			Short: "list the rooms", Help: "list the rooms of this namespace: who is here, who is away, how many events"},
+		{Name: "who", Args: "[ROOM]", Wait: "room", run: (*Session).who,
+			Short: "list the members", Help: "list the members of this room, or of that, and how many events wait for them"},
+		{Name: "nick", Args: "NAME", run: (*Session).nick,
+			Short: "take another name", Help: "take another name"},
+		{Name: "msg", Args: "NAME TEXT", Wait: "person", run: (*Session).msg,
+			Short: "write to one person", Help: "write to one person; it waits for them while they are away"},
+		{Name: "emit", Args: "EVENT JSON…", Wait: "event", run: (*Session).emitOnce,
+			Short: "emit an event, once", Help: "emit an event, at most once, without an acknowledgement; it may overtake messages, which wait for theirs"},
+		{Name: "ack", Args: "EVENT JSON…", Wait: "event", run: (*Session).emitAck,
+			Short: "emit, and wait for the ack", Help: "emit an event, at most once, and wait for the server's acknowledgement"},
+		{Name: "volatile", Args: "EVENT JSON…", Wait: "event", run: (*Session).emitVolatile,
+			Short: "emit, now or never", Help: "emit an event that is never stored, and dropped by whoever cannot take it now"},
+		{Name: "namespace", Args: "[NAME]", Wait: "namespace", run: (*Session).namespace,
+			Short: "go to another namespace", Help: "go to another namespace over the same connection; without a name to the default one"},
+		{Name: "history", Args: "[N]", run: (*Session).history,
+			Short: "the room's last N events", Help: "show the last N events of the room, 20 if you do not say"},
+		{Name: "explain", Args: "[SEQ|ID]", run: (*Session).explain,
+			Short: "what became of an event", Help: "tell what became of an event for each member; without a number: of the newest"},
+		{Name: "offline", Args: "[DURATION]", run: (*Session).offline,
+			Short: "say goodbye, stay away", Help: "say goodbye and stay away, for 30s or 2m, or until /online"},
+		{Name: "cut", Args: "[DURATION]", run: (*Session).cut,
+			Short: "the same without goodbye", Help: "drop the connection without a word, as a pulled cable does, and stay away, for 30s or until /online"},
+		{Name: "online", run: (*Session).online,
+			Short: "connect again, now", Help: "connect again, now"},
+		{Name: "xray", run: func(*Session, Place, string) Step { return Step{XRay: true} },
+			Short: "see the bytes on the wire", Help: "show or hide the bytes on the wire"},
+		{Name: "stats", run: (*Session).stats,
+			Short: "what this client counted", Help: "show what this client has counted: the connection, emits, events, losses, cursors"},
+		{Name: "help", Args: "[COMMAND]", Wait: "command", run: (*Session).help,
+			Short: "list these, or tell more", Help: "list the commands, or tell more about one"},
+		{Name: "quit", run: func(*Session, Place, string) Step { return Step{Quit: true} },
+			Short: "leave", Help: "leave; what was emitted is sent before"},
 	}
 }
 
@@ -119,23 +139,22 @@ func distance(a, b string) int {
 }
 
 func (s *Session) help(at Place, rest string) Step {
-	t := &Table{Title: "commands", Empty: "no such command"}
-	for _, c := range Commands() {
-		if rest != "" && c.Name != strings.TrimPrefix(rest, "/") {
-			continue
-		}
-		t.Rows = append(t.Rows, []string{strings.TrimSpace("/" + c.Name + " " + c.Args), c.Help})
-	}
-	if rest != "" && len(t.Rows) == 0 {
-		return failed(at, fmt.Errorf("no command %q", rest), "/help lists the commands")
-	}
+	all := Commands()
 	if rest != "" {
-		t.Title = ""
+		i := slices.IndexFunc(all, func(c Command) bool { return c.Name == strings.TrimPrefix(rest, "/") })
+		if i < 0 {
+			return failed(at, fmt.Errorf("no command %q", rest), "/help lists the commands")
+		}
+		return Step{Items: []Item{info(at, usage(&all[i]))}}
+	}
+	t := &Table{Title: "commands; /help COMMAND tells more"}
+	for _, c := range all {
+		t.Rows = append(t.Rows, []string{strings.TrimSpace("/" + c.Name + " " + c.Args), c.Short})
 	}
 	return Step{Items: []Item{listing(at, "help", t, nil)}}
 }
 
-// words splits off the first word of s, which may be "quoted" if it has spaces.
+// word splits off the first word of s, which may be "quoted" if it has spaces.
 func word(s string) (first, rest string, err error) {
 	if !strings.HasPrefix(s, `"`) {
 		first, rest, _ = strings.Cut(s, " ")

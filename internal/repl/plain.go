@@ -42,16 +42,9 @@ func Plain(ctx context.Context, in io.Reader, out, errw io.Writer, connect Conne
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p := &printer{out: out, err: errw, opts: opts, fail: stop}
-	connected := make(chan struct{})
-	var once sync.Once
 	c := connect(Handlers{
 		Event: func(e client.Event) any { p.print(Incoming(e)); return nil },
-		Status: func(st client.Status) {
-			p.print(Told(st)...)
-			if st.Kind == client.StatusConnected || st.Kind == client.StatusRoom {
-				once.Do(func() { close(connected) })
-			}
-		},
+		Status: func(st client.Status) { p.print(Told(st)...) },
 	})
 	var run sync.WaitGroup
 	ended := make(chan error, 1)
@@ -67,11 +60,8 @@ func Plain(ctx context.Context, in io.Reader, out, errw io.Writer, connect Conne
 	conversation.read(ctx, in)
 	if !conversation.quit {
 		// An empty input is no reason to leave before the server has said
-		// whether it takes this member at all.
-		select {
-		case <-connected:
-		case <-ctx.Done():
-		}
+		// whether it takes this member at all. If it does not, Run says why.
+		_ = c.Ready(ctx)
 	}
 	if ctx.Err() == nil {
 		conversation.settle(ctx, opts.Linger)

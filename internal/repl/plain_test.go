@@ -80,7 +80,7 @@ func TestPlain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}, Answer: answer}
+				c := &repltest.Client{User: "ana", Member: []string{"lobby"}, Answer: answer}
 				var out, talk buffer
 				in, feed := io.Pipe()
 				go func() {
@@ -121,7 +121,7 @@ func text(err error) string {
 
 func TestPlainWaitsForAcknowledgements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}, Manual: true}
+		c := &repltest.Client{User: "ana", Member: []string{"lobby"}, Manual: true}
 		var out, talk buffer
 		done := make(chan error)
 		go func() {
@@ -147,7 +147,7 @@ func TestPlainWaitsForAcknowledgements(t *testing.T) {
 
 func TestPlainLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}}
+		c := &repltest.Client{User: "ana", Member: []string{"lobby"}}
 		var out, talk buffer
 		begun := time.Now()
 		go func() {
@@ -178,7 +178,7 @@ func TestPlainEndsWithTheClient(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancelCause(t.Context())
-				c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}, Manual: true}
+				c := &repltest.Client{User: "ana", Member: []string{"lobby"}, Manual: true}
 				in, feed := io.Pipe()
 				done := make(chan error)
 				go func() {
@@ -197,7 +197,7 @@ func TestPlainEndsWithTheClient(t *testing.T) {
 }
 
 func TestPlainEndsWhenNobodyReads(t *testing.T) {
-	c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}}
+	c := &repltest.Client{User: "ana", Member: []string{"lobby"}}
 	in, feed := io.Pipe()
 	defer feed.Close()
 	out, reader := io.Pipe()
@@ -212,7 +212,7 @@ func TestPlainEndsWhenNobodyReads(t *testing.T) {
 // Lines that come faster than they are acknowledged wait, and keep their order.
 func TestPlainWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &repltest.Client{User: "ana", Told: true, Member: []string{"lobby"}, Manual: true, Limit: 2}
+		c := &repltest.Client{User: "ana", Member: []string{"lobby"}, Manual: true, Limit: 2}
 		done := make(chan error)
 		go func() {
 			done <- repl.Plain(t.Context(), strings.NewReader("1\n2\n3\n4\n"), io.Discard, io.Discard, c.Connect, repl.Options{})

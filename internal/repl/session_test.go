@@ -109,14 +109,14 @@ func TestCommands(t *testing.T) {
 		{"/join games", []string{"info: joined games", "move to games"}, []string{"join games"}},
 		{`/join "my room"`, []string{"info: joined my room", "move to my room"}, []string{"join my room"}},
 		{"/join my room", []string{`failure: /join: "room" after the room: quote a room that has spaces: "my room"`}, nil},
-		{"/join", []string{"failure: /join: it wants ROOM", "hint: /join ROOM: enter a room and write there"}, nil},
+		{"/join", []string{"failure: /join: it wants ROOM", "hint: /join ROOM: enter a room; what you type goes there"}, nil},
 		{"/leave", []string{"info: left lobby", "move to games"}, []string{"leave lobby"}},
 		{"/rooms", []string{
 			"room   here  away  events",
 			"lobby     2     1      17",
 			"games     1     0       0",
 		}, []string{"request rooms []"}},
-		{"/rooms please", []string{`failure: /rooms: "please" is too much`, "hint: /rooms: list the rooms of this namespace"}, nil},
+		{"/rooms please", []string{`failure: /rooms: "please" is too much`, "hint: /rooms: list the rooms of this namespace: who is here, who is away, how many events"}, nil},
 		{"/who", []string{
 			"member  over       since     waiting",
 			"ana     tcp        12:00:00        0",
@@ -154,7 +154,7 @@ func TestCommands(t *testing.T) {
 		{"/online", nil, []string{"online"}},
 		{"/xray", []string{"x-ray"}, nil},
 		{"/quit", []string{"quit"}, nil},
-		{"/help offline", []string{"/offline [DURATION]  say goodbye and stay away, for 30s or until /online"}, nil},
+		{"/help /offline", []string{"info: /offline [DURATION]: say goodbye and stay away, for 30s or 2m, or until /online"}, nil},
 		{"/help nothing", []string{`failure: no command "nothing"`, "hint: /help lists the commands"}, nil},
 		{"/jion games", []string{`failure: no command "/jion"`, "hint: did you mean /join? /help lists the commands; // begins a message with a slash"}, nil},
 		{"/hist", []string{`failure: no command "/hist"`, "hint: did you mean /history? /help lists the commands; // begins a message with a slash"}, nil},
@@ -184,7 +184,7 @@ func TestCommands(t *testing.T) {
 func TestEveryCommandIsHelped(t *testing.T) {
 	lines := strings.Join(do(t, &repltest.Client{}, lobby, "/help"), "\n")
 	for _, c := range repl.Commands() {
-		if !strings.Contains(lines, "/"+c.Name) || c.Help == "" {
+		if !strings.Contains(lines, "/"+c.Name) || c.Help == "" || len(c.Short) > 28 {
 			t.Errorf("/help does not tell about /%s:\n%s", c.Name, lines)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"wirelab/internal/repl"
 )
 
-// keyHelp is shown after the list of commands.
+// keyHelp is what "/help keys" shows.
 var keyHelp = [][]string{
 	{"tab", "complete; again for the next candidate"},
 	{"up, down", "lines that were typed before"},

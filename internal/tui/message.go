@@ -70,12 +70,15 @@ func (e *entry) render(width int) []string {
 
 // banner draws a line across the pane.
 func banner(width int, text string, ink lipgloss.Style) []string {
+	const lead = "── "
+	room := max(width-2*cells.Width(lead), 1)
 	var lines []string
-	for _, l := range cells.Wrap(cells.Visible(text), max(width-6, 8), max(width-6, 8)) {
-		l = cells.Cut(l, max(width-6, 1))
-		room := max(width-cells.Width(l)-2, 0)
-		left := min(room/2, 20)
-		lines = append(lines, ink.Render(cells.Cut(strings.Repeat("─", left)+" "+l+" "+strings.Repeat("─", min(room-left, 20)), width)))
+	for i, l := range cells.Wrap(cells.Visible(text), room, room) {
+		line := strings.Repeat(" ", cells.Width(lead)) + l
+		if i == 0 {
+			line = lead + l + " " + strings.Repeat("─", max(width-cells.Width(lead+l)-1, 0))
+		}
+		lines = append(lines, ink.Render(cells.Cut(line, width)))
 	}
 	return lines
 }

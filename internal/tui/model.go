@@ -170,6 +170,10 @@ func (m *chatModel) submit(line string) tea.Cmd {
 		return nil
 	}
 	m.at.pane.bottom()
+	if strings.TrimSpace(line) == "/help keys" {
+		m.at.add(repl.Item{Kind: repl.Listing, Time: m.now, Table: &repl.Table{Title: "keys", Rows: keyHelp}}, m)
+		return nil
+	}
 	m.lines = append(m.lines, line)
 	return m.nextLine()
 }
@@ -205,6 +209,9 @@ func (m *chatModel) done(msg doneMsg) tea.Cmd {
 		m.moving--
 	}
 	for _, it := range msg.step.Items {
+		if it.Kind == repl.Listing && strings.HasPrefix(it.Table.Title, "commands") {
+			it.Table.Title = "commands; /help COMMAND, /help keys tell more"
+		}
 		m.show(it)
 	}
 	if msg.step.Move != nil {
@@ -249,18 +256,20 @@ func (m *chatModel) take(b batch) tea.Cmd {
 
 // told takes in a change of the connection or of a room.
 func (m *chatModel) told(st client.Status) tea.Cmd {
-	m.attempt, m.until = 0, time.Time{}
+	if st.Time.After(m.now) {
+		m.now = st.Time
+	}
 	switch st.Kind {
 	case client.StatusConnecting:
-		m.link, m.attempt = linkConnecting, st.Attempt
+		m.link, m.attempt, m.until = linkConnecting, st.Attempt, time.Time{}
 		return nil // the bar shows it
 	case client.StatusConnected:
-		m.link = linkUp
+		m.link, m.until = linkUp, time.Time{}
 		for _, r := range m.places {
 			r.asked = false
 		}
 	case client.StatusDisconnected, client.StatusOffline:
-		m.link = linkLost
+		m.link, m.until = linkLost, time.Time{}
 		if st.Kind == client.StatusOffline {
 			m.link = linkAway
 		}
@@ -280,7 +289,14 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 		}
 		return m.ask(r)
 	case client.StatusLeft:
-		m.leave(repl.Place{Namespace: st.Namespace, Room: st.Room})
+		place := repl.Place{Namespace: st.Namespace, Room: st.Room}
+		m.leave(place)
+		text := "no longer in " + place.String()
+		if st.Err != nil {
+			text += ": " + st.Err.Error()
+		}
+		m.show(repl.Item{Kind: repl.Info, Time: st.Time, Text: text})
+		return nil
 	}
 	for _, it := range repl.Told(st) {
 		m.show(it)

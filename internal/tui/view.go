@@ -252,7 +252,7 @@ func (m *chatModel) linkText() string {
 	p := m.palette
 	left := ""
 	if d := m.until.Sub(m.now); d > 0 {
-		left = fmt.Sprintf(" %d s", int(d/time.Second)+1)
+		left = fmt.Sprintf(" %d s", (d+time.Second-1)/time.Second)
 	}
 	switch m.link {
 	case linkUp:

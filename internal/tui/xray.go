@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,13 +56,23 @@ func (r *record) value(name string) string {
 	return ""
 }
 
+// number returns a field of 8 bytes, 0 if there is none of that name.
+func (r *record) number(name string) uint64 {
+	for _, f := range r.dissect() {
+		if f.Name == name && f.Len == 8 {
+			return binary.BigEndian.Uint64(r.traffic.Bytes[f.Off:])
+		}
+	}
+	return 0
+}
+
 // carries reports whether the record is the message with that id, or that
 // place in the room.
 func (r *record) carries(room string, seq, id uint64) bool {
-	if id != 0 && r.value("id") == strconv.FormatUint(id, 10) {
+	if id != 0 && r.number("id") == id {
 		return true
 	}
-	return seq != 0 && r.value("kind") == wire.KindEvent.String() && r.value("seq") == strconv.FormatUint(seq, 10) && r.value("room") == strconv.Quote(room)
+	return seq != 0 && r.value("kind") == wire.KindEvent.String() && r.number("seq") == seq && r.value("room") == strconv.Quote(room)
 }
 
 // render draws a headline, the bytes in hex and as text, and the fields by name,

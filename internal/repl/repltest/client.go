@@ -30,8 +30,6 @@ type Client struct {
 	Manual bool
 	Limit  int // emits that may wait for theirs; 0: no limit
 
-	Told bool // Run reports that the client is in the lobby
-
 	// JoinAfter, if not nil, keeps Join waiting until it is closed.
 	JoinAfter chan struct{}
 
@@ -74,11 +72,11 @@ func (c *Client) note(format string, args ...any) {
 	c.log = append(c.log, fmt.Sprintf(format, args...))
 }
 
-// Run says that the client is in its room, if Told is set, and waits for the end.
+// Ready returns at once: a client without a server is never on its way.
+func (c *Client) Ready(context.Context) error { return nil }
+
+// Run waits for the end.
 func (c *Client) Run(ctx context.Context) error {
-	if h := c.Calls(); c.Told && h.Status != nil {
-		h.Status(client.Status{Kind: client.StatusRoom, Room: "lobby"})
-	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
