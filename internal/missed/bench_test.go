@@ -2,7 +2,6 @@ package missed
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 
 	"wirelab/internal/wire"
@@ -49,11 +48,42 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-func BenchmarkEmptyLogs(b *testing.B) {
-	q, _ := Open(Config{Store: NewMemory()})
-	defer q.Close()
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		q.Log(Key{Room: fmt.Sprintf("room %d", i)})
+// BenchmarkRead reads a log of 100,000 events from the start on, in pieces as a
+// connection writes them.
+func BenchmarkRead(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		mark *Mark
+	}{
+		{"plain", nil},
+		{"but the sender", &Mark{Except: []uint64{7}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			q, err := Open(Config{Store: NewMemory()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer q.Close()
+			l := q.Log(Key{Room: "lobby"})
+			e := chatEvent(100)
+			for range 100_000 {
+				if _, _, err := l.Append(e, c.mark); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			var after, events uint64
+			for b.Loop() {
+				batch, err := l.Read(after, 0, 1, 64<<10)
+				if err != nil || batch.Cursor == after {
+					b.Fatal(batch, err)
+				}
+				events += batch.Cursor - after
+				if after = batch.Cursor; after == l.Head() {
+					after = 0
+				}
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
 	}
 }

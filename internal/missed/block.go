@@ -43,8 +43,8 @@ func AppendBlock(dst []byte, b *Block) []byte {
 	at := len(dst)
 	dst = append(dst, make([]byte, blockHeader)...)
 	for i := range b.Marks {
-		m := &b.Marks[i]
-		dst = binary.BigEndian.AppendUint32(dst, uint32(m.Seq-b.First))
+		m := b.Marks[i].Mark()
+		dst = binary.BigEndian.AppendUint32(dst, uint32(b.Marks[i].Seq-b.First))
 		only := uint32(0)
 		if m.Only != nil {
 			only = uint32(len(m.Only)) + 1
@@ -175,14 +175,14 @@ func decodeMarks(b *Block, p []byte) ([]Marked, error) {
 			viewers[i] = binary.BigEndian.Uint64(p[8*i:])
 		}
 		p = p[8*len(viewers):]
-		m := Marked{Seq: seq, Mark: Mark{Only: viewers[:only:only]}}
+		m := Mark{Only: viewers[:only:only]}
 		if isNil {
 			m.Only = nil
 		}
 		if except > 0 {
 			m.Except = viewers[only:]
 		}
-		marks = append(marks, m)
+		marks = append(marks, NewMarked(seq, m))
 	}
 	return marks, nil
 }

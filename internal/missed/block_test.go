@@ -21,11 +21,11 @@ func testBlock(k Key, first uint64, sizes []byte) Block {
 		})
 		switch size % 4 {
 		case 1:
-			b.Marks = append(b.Marks, Marked{seq, Mark{Except: []uint64{uint64(size), seq + 1000}}})
+			b.Marks = append(b.Marks, NewMarked(seq, Mark{Except: []uint64{uint64(size), seq + 1000}}))
 		case 2:
-			b.Marks = append(b.Marks, Marked{seq, Mark{Only: []uint64{}}})
+			b.Marks = append(b.Marks, NewMarked(seq, Mark{Only: []uint64{}}))
 		case 3:
-			b.Marks = append(b.Marks, Marked{seq, Mark{Only: []uint64{uint64(size)}, Except: []uint64{1}}})
+			b.Marks = append(b.Marks, NewMarked(seq, Mark{Only: []uint64{uint64(size)}, Except: []uint64{1}}))
 		}
 	}
 	return b
@@ -103,7 +103,7 @@ func FuzzBlockRoundTrip(f *testing.F) {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 		for i := range want.Marks {
-			if (want.Marks[i].Only == nil) != (got.Marks[i].Only == nil) {
+			if (want.Marks[i].Mark().Only == nil) != (got.Marks[i].Mark().Only == nil) {
 				t.Errorf("mark %d: nobody became everybody", i)
 			}
 		}

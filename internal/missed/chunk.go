@@ -80,7 +80,11 @@ func (c *chunk) add(e *wire.Envelope, m *Mark) error {
 		if c.marks == nil {
 			c.marks = make([]Marked, 0, c.hint)
 		}
-		c.marks = append(c.marks, Marked{Seq: e.Seq, Mark: Mark{Only: c.keep(m.Only), Except: c.keep(m.Except)}})
+		if m.Only == nil && len(m.Except) == 1 {
+			c.marks = append(c.marks, Marked{Seq: e.Seq, sole: m.Except[0]})
+		} else {
+			c.marks = append(c.marks, NewMarked(e.Seq, Mark{Only: c.keep(m.Only), Except: c.keep(m.Except)}))
+		}
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ package missed
 const (
 	// goneBytes bounds the marks of trimmed events that one log remembers:
 	// 4096 events that go to everyone but the sender.
-	goneBytes = 4096 * (markBytes + 8)
+	goneBytes = 4096 * markedBytes
 	// goneTotal bounds the same over all logs. Past it a log forgets one of
 	// its own for each that it adds.
 	goneTotal = 16 * goneBytes

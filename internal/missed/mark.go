@@ -21,9 +21,6 @@ func (m *Mark) Allows(viewer uint64) bool {
 }
 
 func holds(sorted []uint64, viewer uint64) bool {
-	if len(sorted) == 1 { // by far the most common: everyone but the sender
-		return sorted[0] == viewer
-	}
 	_, ok := slices.BinarySearch(sorted, viewer)
 	return ok
 }
@@ -31,20 +28,66 @@ func holds(sorted []uint64, viewer uint64) bool {
 // all reports whether m restricts nobody.
 func (m *Mark) all() bool { return m == nil || m.Only == nil && len(m.Except) == 0 }
 
-// Marked is a mark and the event that it is on.
+// Marked is a mark and the event that it is on. The commonest mark, everyone but
+// one, takes no memory beside it, and looking at it is looking at one number:
+// in a room where people broadcast every event has it.
 type Marked struct {
-	Seq uint64
-	Mark
+	Seq  uint64
+	sole uint64 // the only viewer in Except, if more is nil
+	more *Mark  // any other mark
 }
 
-// markBytes is what a Marked takes in memory, without its viewers.
-const markBytes = 56
+// NewMarked returns the event's mark. It keeps m's slices, which must be sorted.
+func NewMarked(seq uint64, m Mark) Marked {
+	if m.Only == nil && len(m.Except) == 1 {
+		return Marked{Seq: seq, sole: m.Except[0]}
+	}
+	return Marked{Seq: seq, more: &m}
+}
+
+// Mark returns the mark.
+func (m *Marked) Mark() Mark {
+	if m.more != nil {
+		return *m.more
+	}
+	return Mark{Except: []uint64{m.sole}}
+}
+
+// Allows reports whether viewer may see the event.
+func (m *Marked) Allows(viewer uint64) bool {
+	if m.more == nil {
+		return viewer != m.sole
+	}
+	return m.more.Allows(viewer)
+}
+
+// Equal reports whether both are the same mark on the same event.
+func (m Marked) Equal(other Marked) bool {
+	a, b := m.Mark(), other.Mark()
+	return m.Seq == other.Seq && (a.Only == nil) == (b.Only == nil) && slices.Equal(a.Only, b.Only) && slices.Equal(a.Except, b.Except)
+}
+
+// What a mark takes in memory, in bytes: a Marked, and a Mark where it has one.
+const (
+	markedBytes = 24
+	markBytes   = 48
+)
+
+func (m *Marked) cost() int64 {
+	if m.more == nil {
+		return markedBytes
+	}
+	return m.more.cost()
+}
 
 func (m *Mark) cost() int64 {
-	if m.all() {
+	switch {
+	case m.all():
 		return 0
+	case m.Only == nil && len(m.Except) == 1:
+		return markedBytes
 	}
-	return markBytes + 8*int64(len(m.Only)+len(m.Except))
+	return markedBytes + markBytes + 8*int64(len(m.Only)+len(m.Except))
 }
 
 // marksFrom returns the marks on seq and later. marks are sorted by Seq.
@@ -75,7 +118,8 @@ func run(marks []Marked, seq, last, viewer uint64) (end uint64, hidden bool) {
 	}
 	if marks[0].Seq == seq && !marks[0].Allows(viewer) {
 		end = seq
-		for _, m := range marks[1:] {
+		for i := range marks[1:] {
+			m := &marks[1+i]
 			if m.Seq != end+1 || m.Seq > last || m.Allows(viewer) {
 				break
 			}

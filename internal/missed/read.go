@@ -155,7 +155,8 @@ func (l *Log) Event(seq uint64) (e wire.Envelope, m *Mark, ok bool) {
 		return e, nil, false
 	}
 	if len(marks) > 0 && marks[0].Seq == seq {
-		m = &Mark{Only: marks[0].Only, Except: marks[0].Except}
+		mark := marks[0].Mark()
+		m = &mark
 	}
 	return e, m, true
 }

@@ -70,12 +70,12 @@ func testOneEvent(t *testing.T, s *session) {
 func testMarks(t *testing.T, s *session) {
 	a, b := Events(lobby, 1, 10), Events(lobby, 11, 20)
 	a.Marks = []missed.Marked{
-		{Seq: 1, Mark: missed.Mark{Only: []uint64{5}}},
-		{Seq: 4, Mark: missed.Mark{Except: []uint64{1, 1 << 63}}},
-		{Seq: 5, Mark: missed.Mark{Only: []uint64{}}}, // nobody, which is not everybody
-		{Seq: 10, Mark: missed.Mark{Only: []uint64{1, 2, 3}, Except: []uint64{2}}},
+		missed.NewMarked(1, missed.Mark{Only: []uint64{5}}),
+		missed.NewMarked(4, missed.Mark{Except: []uint64{1, 1 << 63}}),
+		missed.NewMarked(5, missed.Mark{Only: []uint64{}}), // nobody, which is not everybody
+		missed.NewMarked(10, missed.Mark{Only: []uint64{1, 2, 3}, Except: []uint64{2}}),
 	}
-	b.Marks = []missed.Marked{{Seq: 11, Mark: missed.Mark{Except: []uint64{9}}}}
+	b.Marks = []missed.Marked{missed.NewMarked(11, missed.Mark{Except: []uint64{9}})}
 	s.commit(missed.Change{Rooms: []missed.Room{room(lobby)}, Blocks: []missed.Block{a, b}})
 	for range 2 {
 		s.wantBlocks(lobby, a, b)
@@ -83,7 +83,7 @@ func testMarks(t *testing.T, s *session) {
 			t.Errorf("Load() = span %+v, want one with marks", got.Spans[lobby])
 		}
 		got, err := s.Read(lobby, 5, 1)
-		if err != nil || len(got.Marks) != 1 || got.Marks[0].Seq != 5 || got.Marks[0].Only == nil {
+		if err != nil || len(got.Marks) != 1 || got.Marks[0].Seq != 5 || got.Marks[0].Mark().Only == nil {
 			t.Errorf("Read(5) = marks %+v, %v, want one for nobody", got.Marks, err)
 		}
 		if got, err := s.Read(lobby, 6, 1); err != nil || len(got.Marks) != 0 {
@@ -244,7 +244,7 @@ func testLong(t *testing.T, s *session) {
 		big.Frames = appendEvent(big.Frames, lobby, seq, 60_000)
 	}
 	a, b := Events(lobby, 1, 2000), Events(lobby, 2004, 2005)
-	a.Marks = []missed.Marked{{Seq: 1500, Mark: missed.Mark{Except: []uint64{1}}}, {Seq: 2000, Mark: missed.Mark{Except: []uint64{2}}}}
+	a.Marks = []missed.Marked{missed.NewMarked(1500, missed.Mark{Except: []uint64{1}}), missed.NewMarked(2000, missed.Mark{Except: []uint64{2}})}
 	s.commit(missed.Change{Rooms: []missed.Room{room(lobby)}, Blocks: []missed.Block{a, big, b}})
 	s.reopen()
 	s.wantBlocks(lobby, a, big, b)
