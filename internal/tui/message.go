@@ -117,7 +117,7 @@ func (e *entry) message(width int) []string {
 	if ev.Sender == "" {
 		name, ink = "‹server›", p.System
 	}
-	column := min(max(e.room.names, minName), maxName, max(width/4, 1))
+	column := min(max(e.room.names, minName), maxName, max(width/6, 1))
 	indent := timeLen + 1 + 2 + column + 2
 	text, plain := repl.Body(ev)
 	body := p.Event

@@ -216,7 +216,7 @@ func (m *chatModel) status() string {
 	st := &m.figures
 	texts := []string{m.linkText()}
 	if st.Link.Transport != "" {
-		texts = append(texts, repl.Link(st.Link.Transport, st.Link.Mode))
+		texts = append(texts, cells.Visible(repl.Link(st.Link.Transport, st.Link.Mode)))
 	}
 	if rtt := roundTrip(st.RTT, st.Link.RTT); rtt != "" {
 		texts = append(texts, "rtt "+rtt)
