@@ -40,6 +40,11 @@ const (
 // Note adds n to the connection's count of k. Any goroutine may call it.
 func (c *Conn) Note(k Note, n int) { c.notes[k].Add(uint64(n)) }
 
+// Heard says that the peer is alive: a datagram that is surely its own came,
+// even if what it says has to wait for an earlier one. Receive does the same.
+// Any goroutine may call it.
+func (c *Conn) Heard(now time.Time) { c.heard.Store(now.UnixNano()) }
+
 // SetRTT tells the connection's smoothed round-trip time. Any goroutine may
 // call it.
 func (c *Conn) SetRTT(d time.Duration) { c.rtt.Store(int64(d)) }
