@@ -57,6 +57,7 @@ type Conn struct {
 	goodbye     []byte   // comes when nothing else is left
 	mute        bool     // no more events
 	awake       bool     // the transport was told and has not yet come back empty
+	held        bool     // nothing is handed out for now
 }
 
 // pingInterval is how often the peer is pinged.
@@ -150,6 +151,11 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 		max = 1
 	}
 	c.mu.Lock()
+	if c.held {
+		c.awake = false
+		c.mu.Unlock()
+		return dst, false
+	}
 	for {
 		if len(c.queue) > 0 {
 			dst = append(dst, c.queue...)

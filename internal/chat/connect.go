@@ -103,14 +103,6 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	h.save(s)
 	h.mu.Unlock()
 
-	// A new secret must be on disk before the client hears of it. The
-	// connection's reader waits for that: nothing may be taken in before.
-	if err := c.stored(s); err != nil {
-		post.run()
-		c.Fault(&wire.Fault{Code: "store", Message: "the session could not be stored: " + err.Error(), RetryMS: 1000})
-		c.Detach("the session could not be stored")
-		return err
-	}
 	answer := wire.Connected{
 		Name: s.Name(), PingMS: c.pingInterval().Milliseconds(), TimeoutMS: h.cfg.PingTimeout.Milliseconds(),
 		Resumed: body.Session == wire.SessionResume, Proof: proof,
@@ -122,24 +114,51 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	h.mu.Lock()
 	spaces := sortedKeys(s.spaces)
 	h.mu.Unlock()
+	if s.keep {
+		// A new secret must be on disk before the client hears of it, and so
+		// must be the rooms that the session is in.
+		c.hold()
+	}
 	c.enter(ns, e.ID, &answer, body.Rooms, &post)
 	for _, other := range spaces {
 		if other != ns.name {
 			c.enter(h.Namespace(other), 0, &wire.Connected{Name: s.Name(), Resumed: answer.Resumed}, body.Rooms, &post)
 		}
 	}
+	err := c.stored(s)
 	post.run()
-	return nil
+	if err != nil {
+		c.Fault(&wire.Fault{Code: "store", Message: "the session could not be stored: " + err.Error(), RetryMS: 1000})
+		c.Detach("the session could not be stored")
+	}
+	return err
 }
 
-// stored waits until s is on disk. A session that is not kept has no need to.
+// hold keeps everything from the transport until stored has returned.
+func (c *Conn) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = true
+}
+
+// stored waits until s, with its rooms, is on disk, and lets the client hear of
+// it, or of nothing. The connection's reader waits for that: nothing may be
+// taken in before.
 func (c *Conn) stored(s *Session) error {
 	if !s.keep {
 		return nil
 	}
 	done := make(chan error, 1)
 	c.hub.queue.After(func(err error) { done <- err })
-	return <-done
+	err := <-done
+	c.mu.Lock()
+	if err != nil {
+		clear(c.queue)
+		c.queue, c.bytes, c.mute = c.queue[:0], 0, true
+	}
+	c.held = false
+	c.rouse()
+	return err
 }
 
 // connectSpace is a Connect for a further namespace.

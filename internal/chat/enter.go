@@ -187,6 +187,7 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor, post *hooks) {
 			h.stats.lost.Add(b.Lost)
 			m.trace.add(traceLost, at, b.Cursor)
 			at = b.Cursor
+			raise(&m.sent, at) // the client may acknowledge a loss, too
 		}
 	}
 	p.Recovered = &recovered
@@ -198,7 +199,7 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor, post *hooks) {
 		p.Reason = "ended"
 	}
 	c.frame(h.cursorFrame(r, from, at, &p))
-	if m.ended && at >= m.until.Load() {
+	if m.ended && m.acked.Load() >= m.until.Load() {
 		h.finish(m, post)
 		return
 	}
