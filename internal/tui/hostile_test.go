@@ -48,7 +48,9 @@ func checkHarmless(t *testing.T, frame string, width, height int) {
 
 // stillChat is a chat whose commands are not run.
 func stillChat(t testing.TB, c *repltest.Client, width, height int) *chatModel {
-	c.User = "ana"
+	if c == nil {
+		c = &repltest.Client{User: "ana"}
+	}
 	now := time.Unix(1, 0)
 	m := newChatModel(t.Context(), repl.NewSession(c, false), c.Stats, repl.Place{Room: "lobby"}, "wirelab", colours(), now)
 	m.width, m.height, m.xray = width, height, true

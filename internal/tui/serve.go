@@ -58,8 +58,8 @@ type serveModel struct {
 	scroll  int // first row of members in view
 	sorting order
 	help    bool
-	shown   []chat.MemberView // all, or those in the chosen room, in order
-	rows    int               // how many of them are in view
+	shown   []*chat.MemberView // all, or those in the chosen room, in order
+	rows    int                // how many of them are in view
 }
 
 // table says what the arrow keys move.
@@ -144,7 +144,7 @@ func (m *serveModel) add(s chat.Snapshot) {
 		m.second = slim
 	}
 	if gone := s.Time.Sub(m.second.Time); gone >= time.Second {
-		n := s.Totals.Delivered - m.second.Totals.Delivered
+		n := grown(m.second.Totals.Delivered, s.Totals.Delivered)
 		// After a pause, such as a stopped process, the seconds share it.
 		seconds := min(int(gone/time.Second), sparkTime)
 		for range seconds {
@@ -165,8 +165,12 @@ func (m *serveModel) rate(total func(*chat.Totals) uint64) float64 {
 	if d <= 0 {
 		return 0
 	}
-	return float64(total(&last.Totals)-total(&first.Totals)) / d
+	return float64(grown(total(&first.Totals), total(&last.Totals))) / d
 }
+
+// grown is last − first. A total never shrinks, but parts of some are read one
+// after the other.
+func grown(first, last uint64) uint64 { return last - min(first, last) }
 
 func (m *serveModel) key(k string) tea.Cmd {
 	switch k {

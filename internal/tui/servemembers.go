@@ -53,7 +53,7 @@ func (m *serveModel) members(width int) []string {
 	}
 	lines = append(lines, p.Dim.Render(cells.Cut("  "+cells.Pad("member", name)+" "+cells.Pad("over", 11)+cells.PadLeft("rtt", 8)+cells.PadLeft("lost", 6)+cells.PadLeft("again", 6)+"  lag in each room", width)))
 	for _, v := range members[m.scroll:min(m.scroll+m.rows, len(members))] {
-		lines = append(lines, m.member(&v, name, width, most))
+		lines = append(lines, m.member(v, name, width, most))
 	}
 	return lines
 }

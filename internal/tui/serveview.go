@@ -225,7 +225,7 @@ func (m *serveModel) spark(width int) string {
 		b.WriteRune([]rune(bars)[i])
 	}
 	line := " " + m.palette.Field(2).Render(b.String())
-	return line + m.palette.Dim.Render(fmt.Sprintf(" %s/s at most", short(float64(most))))
+	return line + m.palette.Dim.Render(fmt.Sprintf(" peak %s/s", short(float64(most))))
 }
 
 // rooms draws the table of rooms in at most height lines.
@@ -285,33 +285,36 @@ func size(n float64) string {
 }
 
 // sorted returns the members to show, in order.
-func (m *serveModel) sorted() []chat.MemberView {
-	members := m.now.Members
+func (m *serveModel) sorted() []*chat.MemberView {
+	var members []*chat.MemberView
+	var in *chat.RoomView
 	if m.room >= 0 && m.room < len(m.now.Rooms) {
-		room := m.now.Rooms[m.room]
-		var in []chat.MemberView
-		for _, v := range members {
-			i := slices.IndexFunc(v.Cursors, func(c chat.CursorView) bool { return c.Room == room.Room && c.Namespace == room.Namespace })
-			if i >= 0 {
-				v.Cursors = v.Cursors[i : i+1]
-				in = append(in, v)
+		in = &m.now.Rooms[m.room]
+	}
+	for i := range m.now.Members {
+		v := &m.now.Members[i]
+		if in != nil {
+			i := slices.IndexFunc(v.Cursors, func(c chat.CursorView) bool { return c.Room == in.Room && c.Namespace == in.Namespace })
+			if i < 0 {
+				continue
 			}
+			only := *v
+			only.Cursors = v.Cursors[i : i+1]
+			v = &only
 		}
-		members = in
+		members = append(members, v)
 	}
-	if m.sorting == byName {
-		return members
+	if m.sorting != byName {
+		slices.SortStableFunc(members, func(a, b *chat.MemberView) int {
+			switch m.sorting {
+			case byLag:
+				return cmp.Compare(lag(b), lag(a))
+			case byLost:
+				return cmp.Compare(b.Lost, a.Lost)
+			}
+			return cmp.Compare(b.RTT, a.RTT)
+		})
 	}
-	members = slices.Clone(members)
-	slices.SortStableFunc(members, func(a, b chat.MemberView) int {
-		switch m.sorting {
-		case byLag:
-			return cmp.Compare(lag(&b), lag(&a))
-		case byLost:
-			return cmp.Compare(b.Lost, a.Lost)
-		}
-		return cmp.Compare(b.RTT, a.RTT)
-	})
 	return members
 }
 
