@@ -189,3 +189,23 @@ func TestRetryAfterFailure(t *testing.T) {
 		ana.heard("lobby", "x")
 	})
 }
+
+// Who has heard that it is in a room is in it after a crash, also if nothing
+// was said there: the room is stored before the client hears of it.
+func TestCrashAfterConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newDisk()
+		hub := newHub(t, chat.Config{Queue: store.open(t), PingInterval: time.Hour})
+		bob := enterKept(t, hub, "bob", "lobby", "red")
+		// No second has passed: what was put aside for later is not stored.
+		bob.hub = newHub(t, chat.Config{Queue: store.open(t), PingInterval: time.Hour})
+		bob.attach()
+		bob.resume()
+		if got := fmt.Sprint(bob.connected.Rooms); got != "[lobby red]" {
+			t.Errorf("after a crash bob is in %s", got)
+		}
+		bob.say("red", "here")
+		synctest.Wait()
+		bob.heard("red", "here")
+	})
+}
