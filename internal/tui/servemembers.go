@@ -13,10 +13,11 @@ import (
 	"wirelab/internal/repl"
 )
 
-const (
-	barLen  = 8
-	leastOf = 100 // events that fill a bar, at least
-)
+// leastOf is how many events fill a bar, at least.
+const leastOf = 100
+
+// barLen is how many cells a bar has in a table of that width.
+func barLen(columns int) int { return min(max(columns/10, 8), 16) }
 
 // members draws the table of members: a rule, headings, and m.rows rows.
 func (m *serveModel) members(width int) []string {
@@ -75,16 +76,16 @@ func (m *serveModel) member(v *chat.MemberView, name, columns int, most uint64) 
 	}
 	line := ink.Render(dot+" "+cells.Pad(cells.Visible(v.Name), name)) + " " + p.Dim.Render(cells.Pad(cells.Visible(over), 11)) +
 		cells.PadLeft(rtt, 8) + lost + cells.PadLeft(short(float64(v.Retransmit)), 6) + "  "
-	return line + m.lags(v, columns-width(line), most)
+	return line + m.lags(v, columns-width(line), barLen(columns), most)
 }
 
 // lags draws a bar for each room, the one that lags most first if they do not
 // all fit.
-func (m *serveModel) lags(v *chat.MemberView, room int, most uint64) string {
+func (m *serveModel) lags(v *chat.MemberView, room, length int, most uint64) string {
 	cursors := v.Cursors
 	need := 0
 	for _, c := range cursors {
-		need += cellsOf(&c)
+		need += length + len(" ") + len(strconv.FormatUint(c.Waiting, 10)) + len("   ") + min(cells.Width(cells.Visible(c.Room)), maxRoom)
 	}
 	if need > room {
 		cursors = slices.Clone(cursors)
@@ -92,7 +93,7 @@ func (m *serveModel) lags(v *chat.MemberView, room int, most uint64) string {
 	}
 	var b strings.Builder
 	for i, c := range cursors {
-		text := m.lag(v, &c, most)
+		text := m.lag(v, &c, length, most)
 		more := ""
 		if rest := len(cursors) - i - 1; rest > 0 {
 			more = fmt.Sprintf("+%d", rest)
@@ -111,14 +112,13 @@ func (m *serveModel) lags(v *chat.MemberView, room int, most uint64) string {
 	return b.String()
 }
 
-func cellsOf(c *chat.CursorView) int {
-	return barLen + 2 + len(strconv.FormatUint(c.Waiting, 10)) + 2 + min(cells.Width(cells.Visible(c.Room)), 12)
-}
+// maxRoom is how many cells a room's name takes behind its bar.
+const maxRoom = 12
 
 // lag draws the bar of one room, the number, and the room's name.
-func (m *serveModel) lag(v *chat.MemberView, c *chat.CursorView, most uint64) string {
+func (m *serveModel) lag(v *chat.MemberView, c *chat.CursorView, length int, most uint64) string {
 	p := m.palette
-	full := bar(c.Waiting, most)
+	full := bar(c.Waiting, most, length)
 	flying := 0 // sent, and not acknowledged
 	if !v.Away && c.Waiting > 0 {
 		sent := c.Sent - min(c.Consumed, c.Sent)
@@ -128,20 +128,21 @@ func (m *serveModel) lag(v *chat.MemberView, c *chat.CursorView, most uint64) st
 	if v.Away {
 		waits = "░"
 	}
-	drawn := p.Field(4).Render(strings.Repeat("▒", flying)) + p.Field(1).Render(strings.Repeat(waits, full-flying)) + p.Dim.Render(strings.Repeat("·", barLen-full))
+	drawn := p.Field(4).Render(strings.Repeat("▒", flying)) + p.Field(1).Render(strings.Repeat(waits, full-flying)) + p.Dim.Render(strings.Repeat("·", length-full))
 	number := strconv.FormatUint(c.Waiting, 10)
 	if c.Waiting > 0 {
 		number = p.Name.Render(number)
 	}
-	return drawn + " " + number + " " + p.Dim.Render(cells.Cut(cells.Visible(c.Room), 12)) + "  "
+	return drawn + " " + number + " " + p.Dim.Render(cells.Cut(cells.Visible(c.Room), maxRoom)) + "  "
 }
 
-// bar is how much of barLen n fills: by its logarithm, so that one event shows.
-func bar(n, most uint64) int {
+// bar is how many of length cells n fills: by its logarithm, so that one event
+// shows.
+func bar(n, most uint64, length int) int {
 	if n == 0 {
 		return 0
 	}
-	return max(min(int(math.Ceil(barLen*math.Log1p(float64(n))/math.Log1p(float64(most)))), barLen), 1)
+	return max(min(int(math.Ceil(float64(length)*math.Log1p(float64(n))/math.Log1p(float64(most)))), length), 1)
 }
 
 // age writes seconds in few cells.

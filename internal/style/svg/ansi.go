@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -72,6 +74,8 @@ func parse(screen string, cols, rows int) [][]cell {
 				}
 			}
 			x += width
+		case x > 0 && x <= cols && y < rows && combines(seq):
+			grid[y][x-1].text += seq
 		case seq == "\n":
 			x, y = 0, y+1
 		case seq == "\r":
@@ -81,6 +85,12 @@ func parse(screen string, cols, rows int) [][]cell {
 		}
 	}
 	return grid
+}
+
+// combines reports whether seq sits on the character before it.
+func combines(seq string) bool {
+	r, _ := utf8.DecodeRuneInString(seq)
+	return unicode.Is(unicode.M, r)
 }
 
 // apply returns the ink after one SGR sequence.
