@@ -207,5 +207,15 @@ func TestCrashAfterConnect(t *testing.T) {
 		bob.say("red", "here")
 		synctest.Wait()
 		bob.heard("red", "here")
+
+		// Both crash. What bob may have had before is marked when it comes
+		// again, although the server's note of it was not stored.
+		bob.place("red").seq = 0
+		bob.hub = newHub(t, chat.Config{Queue: store.open(t), PingInterval: time.Hour})
+		bob.attach()
+		bob.resume()
+		if p := bob.place("red"); p.seq != 1 || p.marked != 1 {
+			t.Errorf("after another crash: got up to %d, marked up to %d, want 1 and 1", p.seq, p.marked)
+		}
 	})
 }

@@ -79,6 +79,7 @@ type savedSession struct {
 	Secret   []byte        `json:"secret"`
 	Before   []byte        `json:"before,omitempty"`
 	Away     time.Time     `json:"away"`
+	Present  bool          `json:"present,omitempty"` // not away: found so at start, the server did not end in good order
 	Spaces   []string      `json:"spaces,omitempty"`
 	Info     Info          `json:"info"`
 	Members  []savedMember `json:"members"`
@@ -107,7 +108,7 @@ func (h *Hub) save(s *Session) {
 	}
 	r := savedSession{
 		Name: s.ident.name, Identity: s.ident.id, Secret: s.secret[:], Away: s.since,
-		Info: s.info, Spaces: sortedKeys(s.spaces),
+		Present: s.conn != nil, Info: s.info, Spaces: sortedKeys(s.spaces),
 	}
 	if s.hasBefore {
 		r.Before = s.before[:]
@@ -201,6 +202,9 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored m
 			s.elsewhere = append(s.elsewhere, sm)
 		case !sm.Ended || sm.Acked < sm.Until:
 			h.restoreMember(ns, s, &sm, stored)
+			if m := s.members[missed.Key{Namespace: sm.Namespace, Room: sm.Room}]; r.Present && m.epoch == m.room.log.Epoch() {
+				raise(&m.sent, m.room.log.Head()) // it may have had everything
+			}
 		}
 	}
 }
