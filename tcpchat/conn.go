@@ -14,11 +14,25 @@ import (
 	"wirelab/internal/wire"
 )
 
-// writeBatch is about how many bytes of the log one write takes.
-const writeBatch = 256 << 10
+const (
+	// writeBatch is about how many bytes of the log one write takes.
+	writeBatch = 256 << 10
+	// gather is up to how many bytes are copied together rather than handed
+	// to the kernel as a vector: for a few control frames that is cheaper, and
+	// a net.Conn keeps the vector's memory for good.
+	gather = 8 << 10
+	// dozeAfter is how often a connection gives up its buffer and its stack,
+	// if it stands between two frames.
+	dozeAfter = time.Second
+)
 
 // A conn is the server's end of one connection. It has one goroutine that
 // reads; the one that writes exists only while there is something to write.
+//
+// Ten thousand idle members should cost little, and a stack that has grown
+// does not shrink below 4 KiB. So an idle connection waits in a goroutine that
+// does nothing else (doze), with one byte for a buffer, and each spell of work
+// has a goroutine and a buffer of its own (read). There is always one of them.
 type conn struct {
 	hub          *chat.Hub
 	nc           net.Conn
@@ -34,6 +48,8 @@ type conn struct {
 	stopped chan struct{} // closed when state becomes done; nil: nobody waits
 
 	armed time.Time // when the write deadline was set; the writer's
+	first [1]byte   // of a frame, read while dozing
+	ended func()
 }
 
 // A state is what the writer does.
@@ -82,14 +98,16 @@ func (c *conn) isClosing() bool {
 	return c.closing
 }
 
-// run reads until the connection ends.
-func (c *conn) run() {
-	defer c.nc.Close()
+// run attaches the connection to the hub and begins to read.
+func (c *conn) run(ended func()) {
 	peer, err := c.hub.Attach(c, nil)
 	if err != nil {
 		c.turnAway(err)
+		c.nc.Close()
+		ended()
 		return
 	}
+	c.ended = ended
 	c.peer = peer
 	c.mu.Lock()
 	c.state = idle
@@ -99,10 +117,44 @@ func (c *conn) run() {
 	if woken {
 		c.Wake()
 	}
-	peer.Detach(c.read())
+	c.read(0, nil)
+}
+
+// read works until the connection is idle, and then leaves it to doze, or
+// until it ends. The first n bytes were read before, and err with them.
+func (c *conn) read(n int, err error) {
+	var reason string
+	if n == 0 && err != nil {
+		reason = c.failed(err)
+	} else if reason = c.work(n); reason == "" {
+		go c.doze()
+		return
+	}
+	c.peer.Detach(reason)
 	c.Close()
 	c.wait()
 	c.linger()
+	c.nc.Close()
+	c.ended()
+}
+
+// doze waits for the next byte, with as little stack as can be.
+func (c *conn) doze() {
+	n, err := c.nc.Read(c.first[:])
+	go c.read(n, err)
+}
+
+// rearm sets the time at which work looks whether it may doze; zero is never.
+// It reports false when the connection is being closed, which has a deadline
+// of its own.
+func (c *conn) rearm(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return false
+	}
+	c.nc.SetReadDeadline(t)
+	return true
 }
 
 // wait waits until the writer is done for good.
@@ -143,16 +195,53 @@ func (c *conn) rest() (more, closing bool) {
 	return false, false
 }
 
-// read hands what arrives to the hub and returns why it ended.
-func (c *conn) read() string {
-	r := wire.NewReader(c.nc)
-	in := 0
+// A source is the connection's bytes, counted, after those read before.
+type source struct {
+	nc    net.Conn
+	first []byte
+	n     int // bytes handed out
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	if len(s.first) > 0 {
+		n := copy(b, s.first)
+		s.first = s.first[n:]
+		s.n += n
+		return n, nil
+	}
+	n, err := s.nc.Read(b)
+	s.n += n
+	return n, err
+}
+
+// work hands what arrives to the hub. It returns why the connection ends, or
+// nothing when it is idle: between two frames when dozeAfter has passed.
+func (c *conn) work(n int) string {
+	if !c.rearm(time.Now().Add(dozeAfter)) {
+		return closedHere
+	}
+	src := &source{nc: c.nc, first: c.first[:n]}
+	r := wire.NewReader(src)
+	in, taken := 0, 0
 	for {
 		e, raw, err := r.Next()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			switch {
+			case src.n > taken: // inside a frame
+				if !c.rearm(time.Now().Add(dozeAfter)) {
+					return closedHere
+				}
+				continue
+			case !c.rearm(time.Time{}):
+				return closedHere
+			}
+			return ""
+		}
 		if err != nil {
-			return c.ended(err)
+			return c.failed(err)
 		}
 		in += len(raw)
+		taken += len(raw)
 		err = c.peer.Receive(&e)
 		if err != nil || !r.Buffered() {
 			c.peer.Note(chat.NoteBytesIn, in)
@@ -165,12 +254,14 @@ func (c *conn) read() string {
 	}
 }
 
-// ended tells the peer of bytes that are no frame, and puts err in words.
-func (c *conn) ended(err error) string {
+const closedHere = "closed by the server"
+
+// failed tells the peer of bytes that are no frame, and puts err in words.
+func (c *conn) failed(err error) string {
 	var ne net.Error
 	switch {
 	case c.isClosing():
-		return "closed by the server"
+		return closedHere
 	case err == io.EOF:
 		return "closed by the client"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &ne), errors.Is(err, io.ErrClosedPipe):
@@ -189,11 +280,14 @@ func (c *conn) linger() {
 
 // A batch is what the writer has in hand.
 type batch struct {
-	slices  [][]byte
-	buffers net.Buffers
+	slices   [][]byte
+	buffers  net.Buffers
+	gathered []byte
 }
 
-var batches = sync.Pool{New: func() any { return &batch{slices: make([][]byte, 0, 64)} }}
+var batches = sync.Pool{New: func() any {
+	return &batch{slices: make([][]byte, 0, 64), gathered: make([]byte, 0, gather)}
+}}
 
 // write sends what the hub has, until there is nothing left.
 func (c *conn) write() {
@@ -237,8 +331,20 @@ func (c *conn) send(b *batch) (int64, error) {
 		c.armed = now
 		c.nc.SetWriteDeadline(now.Add(c.writeTimeout))
 	}
-	if len(b.slices) == 1 {
+	size := 0
+	for _, p := range b.slices {
+		size += len(p)
+	}
+	switch {
+	case len(b.slices) == 1:
 		n, err := c.nc.Write(b.slices[0])
+		return int64(n), err
+	case size <= gather:
+		for _, p := range b.slices {
+			b.gathered = append(b.gathered, p...)
+		}
+		n, err := c.nc.Write(b.gathered)
+		b.gathered = b.gathered[:0]
 		return int64(n), err
 	}
 	b.buffers = b.slices

@@ -52,8 +52,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 
 // A handler serves one connection.
 type handler interface {
-	run()   // until the connection ends
-	Close() // makes it end, after what waits was sent
+	run(ended func()) // serves in other goroutines, too; calls ended in the last one
+	Close()           // makes it end, after what waits was sent
 }
 
 // serve is the accept loop.
@@ -90,11 +90,12 @@ func serve(ctx context.Context, ln net.Listener, log *slog.Logger, make func(net
 		mu.Lock()
 		conns[h] = struct{}{}
 		mu.Unlock()
-		wg.Go(func() {
-			h.run()
+		wg.Add(1)
+		go h.run(func() {
 			mu.Lock()
 			delete(conns, h)
 			mu.Unlock()
+			wg.Done()
 		})
 	}
 	ln.Close()
