@@ -73,6 +73,13 @@ type Item struct {
 	Err    error // of a Failure or Receipt
 }
 
+// Trifle reports whether a Loss is but the news that the log of what is for
+// the whole namespace, in which people do not write, began anew. Programs that
+// read JSON are told.
+func (it *Item) Trifle() bool {
+	return it.Kind == Loss && it.Status.Room == "" && it.Status.Lost == 0
+}
+
 // An Answer is what a command learned, for programs.
 type Answer struct {
 	Command string

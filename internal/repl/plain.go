@@ -43,7 +43,7 @@ func Plain(ctx context.Context, in io.Reader, out, errw io.Writer, connect Conne
 	defer stop(nil)
 	p := &printer{out: out, err: errw, opts: opts, fail: stop}
 	c := connect(Handlers{
-		Event: func(e client.Event) any { p.print(Incoming(e)); return nil },
+		Event:  func(e client.Event) any { p.print(Incoming(e)); return nil },
 		Status: func(st client.Status) { p.print(Told(st)...) },
 	})
 	var run sync.WaitGroup
@@ -266,7 +266,12 @@ func (it *Item) Plain(echo bool) (data, talk string) {
 			return "", ""
 		}
 		return mark(it) + room + said(it.Event) + "\n", ""
-	case Notice, Loss, Info:
+	case Loss:
+		if it.Trifle() {
+			return "", ""
+		}
+		return "* " + room + style.Lines(it.Text, continued) + "\n", ""
+	case Notice, Info:
 		return "* " + room + style.Lines(it.Text, continued) + "\n", ""
 	case Listing:
 		var b strings.Builder

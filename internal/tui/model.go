@@ -299,7 +299,9 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 		return nil
 	}
 	for _, it := range repl.Told(st) {
-		m.show(it)
+		if !it.Trifle() {
+			m.show(it)
+		}
 	}
 	return nil
 }
