@@ -86,6 +86,29 @@ func TestBlockChecks(t *testing.T) {
 	}
 }
 
+// A check that is right does not make a block right.
+func TestBlockLies(t *testing.T) {
+	k := Key{Room: "a"}
+	for _, c := range []struct {
+		name   string
+		change func(p []byte) []byte
+	}{
+		{"one event less", func(p []byte) []byte { p[7]--; return p }},
+		{"no event", func(p []byte) []byte { p[7] = 0; return p }},
+		{"frame too long", func(p []byte) []byte { p[len(p)-60+3-wire.LengthSize]++; return p }},
+		{"mark past the end", func(p []byte) []byte { p[blockHeader+3] = 9; return p }},
+		{"mark with too many viewers", func(p []byte) []byte { p[blockHeader+11] = 200; return p }},
+	} {
+		b := testBlock(k, 7, []byte{1, 4, 4, 20})
+		p := c.change(AppendBlock(nil, &b))
+		check := checkBlock(k, 7, p)
+		copy(p, []byte{byte(check >> 24), byte(check >> 16), byte(check >> 8), byte(check)})
+		if got, err := DecodeBlock(k, 7, p); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: DecodeBlock() = events %d to %d, %v, want ErrDamaged", c.name, got.First, got.Last, err)
+		}
+	}
+}
+
 func FuzzBlockRoundTrip(f *testing.F) {
 	f.Add("", "lobby", uint64(1), []byte{0})
 	f.Add("n", "r", uint64(1<<40), []byte{0, 1, 2, 3, 255, 254, 253})

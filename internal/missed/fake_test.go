@@ -15,6 +15,7 @@ type fakeStore struct {
 	waiting *Change          // the commit that waits
 	fail    error            // if set, commits fail
 	noRead  error            // if set, reads fail
+	reading func()           // if set, called before each read
 	lose    func(Block) bool // if set, blocks for which it is true are damaged
 }
 
@@ -54,8 +55,11 @@ func (f *fakeStore) Commit(c *Change) error {
 
 func (f *fakeStore) Read(k Key, from uint64, most int) (Block, error) {
 	f.mu.Lock()
-	err, lose := f.noRead, f.lose
+	err, lose, reading := f.noRead, f.lose, f.reading
 	f.mu.Unlock()
+	if reading != nil {
+		reading()
+	}
 	if err != nil {
 		return Block{}, err
 	}

@@ -390,45 +390,6 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// A damaged run is a loss, of as many as could have been seen as is known; a
-// failing read is an error and moves nothing.
-func TestColdDamage(t *testing.T) {
-	f := newFake()
-	q := open(t, Config{Store: f, HotBytes: 1})
-	l := q.Log(Key{Room: "a"})
-	for range 100 {
-		appendN(t, l, 10, 100)
-		if err := settle(q); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s := q.Stats(); s.Hot > s.Bytes/2 {
-		t.Fatalf("%d of %d bytes are hot", s.Hot, s.Bytes)
-	}
-	f.set(func(f *fakeStore) { f.lose = func(b Block) bool { return b.First > 20 && b.Last <= 40 } })
-	for after := uint64(0); after < 60; {
-		b, err := l.Read(after, 60, 0, 1<<20)
-		if err != nil || b.Cursor == after {
-			t.Fatalf("Read(%d) = %+v, %v", after, b, err)
-		}
-		damaged := after >= 20 && after < 40
-		if damaged != (b.Reason == ReasonDamaged) || damaged != (b.Frames == nil) || damaged && b.Lost != b.Cursor-after || after < 40 && b.Cursor > 40 {
-			t.Errorf("Read(%d) = cursor %d, %d bytes, lost %d, %v", after, b.Cursor, len(b.Frames), b.Lost, b.Reason)
-		}
-		after = b.Cursor
-	}
-	if _, _, ok := l.Event(25); ok {
-		t.Error("Event() of a damaged one")
-	}
-	f.set(func(f *fakeStore) { f.noRead = errDisk })
-	if b, err := l.Read(5, 0, 0, 100); !errors.Is(err, ErrStore) || !errors.Is(err, errDisk) || b.Cursor != 5 {
-		t.Errorf("Read() = %+v, %v, want ErrStore and the same cursor", b, err)
-	}
-	if b, err := l.Read(l.Head()-1, 0, 0, 100); err != nil || b.Cursor != l.Head() {
-		t.Errorf("Read() of the newest = %+v, %v", b, err)
-	}
-}
-
 // A log that nobody has published in is small.
 func TestEmptyLogIsSmall(t *testing.T) {
 	keys := make([]Key, 5000)
@@ -445,24 +406,5 @@ func TestEmptyLogIsSmall(t *testing.T) {
 	const most = 400 // with its place in the queue's map, and what that had before it grew
 	if n := (after.TotalAlloc - before.TotalAlloc) / uint64(len(keys)); n > most {
 		t.Errorf("an empty log takes %d bytes, at most %d", n, most)
-	}
-}
-
-func TestKey(t *testing.T) {
-	for _, c := range []struct {
-		key  Key
-		want string
-	}{{Key{Room: "lobby"}, `"lobby"`}, {Key{"games", "lobby"}, `"lobby" in "games"`}} {
-		if got := c.key.String(); got != c.want {
-			t.Errorf("String() = %s, want %s", got, c.want)
-		}
-	}
-	for _, c := range []struct {
-		reason Reason
-		want   string
-	}{{ReasonNone, ""}, {ReasonEpoch, "epoch"}, {ReasonExpired, "expired"}, {ReasonOverflow, "overflow"}, {ReasonDamaged, "damaged"}, {9, "reason 9"}} {
-		if got := c.reason.String(); got != c.want {
-			t.Errorf("String() = %s, want %s", got, c.want)
-		}
 	}
 }

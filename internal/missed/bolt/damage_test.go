@@ -165,7 +165,8 @@ func (x *sample) try(t *testing.T, path string, file []byte) (opened, missing bo
 			after = b.Cursor
 		}
 		// It can go on.
-		if seq, _, err := l.Append(&wire.Envelope{Kind: wire.KindEvent}, nil); err != nil || seq != l.Head()+1 {
+		head := l.Head()
+		if seq, _, err := l.Append(&wire.Envelope{Kind: wire.KindEvent}, nil); err != nil || seq != head+1 {
 			t.Errorf("room %v: append = %d, %v", k, seq, err)
 		}
 	}
