@@ -9,12 +9,13 @@ import (
 )
 
 // Sizes in the picture's units. A monospace letter is about 0.6 of its height
-// wide; textLength makes sure of it.
+// wide; textLength makes sure of it. Rows are as close as lets the usual fonts'
+// vertical lines meet.
 const (
 	cellWidth  = 8.4
-	cellHeight = 18.0
+	cellHeight = 16.4
 	fontSize   = 14
-	baseline   = 13.5
+	baseline   = 12.8
 	margin     = 14.0
 	titleBar   = 30.0
 	round      = 8
