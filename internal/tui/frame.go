@@ -39,8 +39,9 @@ func pad(line string, w int) string {
 }
 
 // rule draws a horizontal line of w cells with texts in it, left and right.
-// What does not fit is left out: first the last of left, but one.
-func rule(w int, left, right []string, ink func(...string) string) string {
+// What does not fit is left out: first the last of left, but one. Vertical
+// lines above it end at the joints, where it is only a line.
+func rule(w int, left, right []string, ink func(...string) string, joints ...int) string {
 	const stroke = "──"
 	join := func(texts []string) string {
 		if len(texts) == 0 {
@@ -54,7 +55,13 @@ func rule(w int, left, right []string, ink func(...string) string) string {
 			r += ink(stroke)
 		}
 		if fill := w - 2 - width(l) - width(r); fill >= 0 {
-			return ink(stroke) + l + ink(strings.Repeat("─", fill)) + r
+			line := []rune(strings.Repeat("─", fill))
+			for _, at := range joints {
+				if at -= 2 + width(l); at >= 0 && at < len(line) {
+					line[at] = '┴'
+				}
+			}
+			return ink(stroke) + l + ink(string(line)) + r
 		}
 		switch {
 		case len(left) > 1:

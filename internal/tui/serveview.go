@@ -112,7 +112,11 @@ func (m *serveModel) keys() string {
 	if more != "" {
 		texts = append(texts, p.Dim.Render(more))
 	}
-	return rule(m.width, texts, nil, p.Dim.Render)
+	var joints []int
+	if left := m.layout().left; left > 0 {
+		joints = []int{left}
+	}
+	return rule(m.width, texts, nil, p.Dim.Render, joints...)
 }
 
 // A figure is a total and its growth.

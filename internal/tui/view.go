@@ -83,12 +83,19 @@ func (m *chatModel) View() string {
 		lines = append(lines, b.String())
 	}
 	if l.bytesBelow > 0 {
-		lines = append(lines, rule(m.width, m.bytesTitle(), nil, m.palette.Dim.Render))
+		lines = append(lines, rule(m.width, m.bytesTitle(), nil, m.palette.Dim.Render, l.messages))
 		for _, line := range m.records.view(m.palette.Accent.Render("▸")) {
 			lines = append(lines, pad(line, m.width))
 		}
 	}
-	lines = append(lines, m.status(), m.input.view(m.width, m.focus == onInput))
+	var joints []int
+	if l.bytesBelow == 0 {
+		for at, i := -1, 0; i < len(widths)-1; i++ {
+			at += widths[i] + 1
+			joints = append(joints, at)
+		}
+	}
+	lines = append(lines, m.status(joints...), m.input.view(m.width, m.focus == onInput))
 	return strings.Join(lines, "\n")
 }
 
@@ -203,14 +210,14 @@ func fill(lines []string, height int) []string {
 
 // status is the line above the input: the connection, and how far this client
 // is in the room; or the candidates of a completion.
-func (m *chatModel) status() string {
+func (m *chatModel) status(joints ...int) string {
 	p := m.palette
 	if hints := m.input.hints(m.width - 8); hints != "" {
-		return rule(m.width, []string{p.Accent.Render(hints)}, nil, p.Dim.Render)
+		return rule(m.width, []string{p.Accent.Render(hints)}, nil, p.Dim.Render, joints...)
 	}
 	if m.focus == onMessages {
 		if e := m.at.entries[m.at.pane.chosen]; e != nil && e.item.Event != nil {
-			return rule(m.width, m.chosen(e), nil, p.Dim.Render)
+			return rule(m.width, m.chosen(e), nil, p.Dim.Render, joints...)
 		}
 	}
 	st := &m.figures
@@ -244,7 +251,7 @@ func (m *chatModel) status() string {
 	if len(m.lines) > 0 && m.moving > 0 {
 		texts = append(texts, p.Accent.Render("lines wait for the room"))
 	}
-	return rule(m.width, texts, nil, p.Dim.Render)
+	return rule(m.width, texts, nil, p.Dim.Render, joints...)
 }
 
 // linkText is the state of the connection.
