@@ -27,9 +27,9 @@ type counters [counterEnd]atomic.Uint64
 
 func (c *counters) add(k counter, n int) { c[k].Add(uint64(n)) }
 
-// Stats counts what a server saw since it was made. Nothing of what it
+// ServerStats counts what a server saw since it was made. Nothing of what it
 // refused was answered, but for datagrams of unknown sessions.
-type Stats struct {
+type ServerStats struct {
 	Sessions        int    // now
 	Received        uint64 // datagrams
 	Sent            uint64 // datagrams but for the handshake's
@@ -48,9 +48,9 @@ type Stats struct {
 }
 
 // Stats returns the counts. Any goroutine may call it.
-func (s *Server) Stats() Stats {
+func (s *Server) Stats() ServerStats {
 	c := &s.counters
-	return Stats{
+	return ServerStats{
 		Sessions:        int(s.sessions.Load()),
 		Received:        c[received].Load(),
 		Sent:            c[sent].Load(),

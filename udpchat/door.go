@@ -93,7 +93,7 @@ func (v *service) datagram(now time.Time, b []byte, addr net.Addr) {
 		return
 	}
 	h, payload, err := wire.DecodeHeader(b)
-	if err != nil {
+	if err != nil || len(b) >= bufferFor(v.max) {
 		count.add(malformed, 1)
 		return
 	}
@@ -115,7 +115,7 @@ func (v *service) reply(to net.Addr, h *wire.Header, payload ...[]byte) {
 	for _, p := range payload {
 		v.answer = append(v.answer, p...)
 	}
-	if _, err := v.sock.conn.WriteTo(v.answer, to); err != nil {
+	if v.sock.reply(to, v.answer) != nil {
 		v.server.counters.add(refusedSends, 1)
 	}
 }
@@ -260,7 +260,7 @@ func (v *service) acceptAgain(now time.Time, p *peer, addr net.Addr) {
 	}
 	p.mu.Unlock()
 	for _, b := range all {
-		if _, err := v.sock.conn.WriteTo(b, addr); err != nil {
+		if v.sock.reply(addr, b) != nil {
 			v.server.counters.add(refusedSends, 1)
 		}
 	}
@@ -302,9 +302,7 @@ func (v *service) data(now time.Time, b []byte, h *wire.Header, payload []byte, 
 	p.conn.Note(chat.NoteBytesIn, len(b))
 	// A ping may wait in the channel behind much else; what acknowledges
 	// that lives.
-	if c, ok := any(p.conn).(interface{ Heard(time.Time) }); ok {
-		c.Heard(now)
-	}
+	p.conn.Heard(now)
 	if err != nil {
 		count.add(counterOf(err), 1)
 		p.conn.Note(chat.NoteDropped, 1)

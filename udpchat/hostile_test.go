@@ -281,6 +281,42 @@ func FuzzServerNeverAnswersMore(f *testing.F) {
 	})
 }
 
+// FuzzClientSurvives: whatever comes, a client does not panic, and what it keeps
+// is bounded.
+func FuzzClientSurvives(f *testing.F) {
+	accept := wire.AppendHeader(nil, &wire.Header{Type: wire.TypeAccept, Session: 7, Number: 1})
+	accept = append(accept, make([]byte, wire.NonceSize)...)
+	accept = append(accept, connectAs("x")...)
+	f.Add(accept, []byte{1, 2, 3})
+	f.Add(wire.AppendHeader(nil, &wire.Header{Type: wire.TypeReset, Session: 7}), accept)
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		n := newNetwork(1)
+		conn, _ := n.dial(t.Context(), "udp", serverAt)
+		l := newLink(&Dialer{Mode: Sequenced}, conn, wire.MaxDatagram, nil)
+		l.connect = []byte{0}
+		now := epoch
+		for i, b := range [][]byte{first, second, first, second, first} {
+			now = now.Add(time.Second)
+			if len(b) > wire.DatagramHeader {
+				b = slices.Clone(b)
+				binary.BigEndian.PutUint64(b[12:], uint64(i)+1)
+			}
+			h, payload, err := wire.DecodeHeader(b)
+			if err != nil {
+				continue
+			}
+			arrivals, _ := l.take(now, nil, b, &h, payload)
+			for i := range arrivals {
+				l.keep(&arrivals[i])
+			}
+			l.gather(now, make([]dispatch, 0, 4), make([][]byte, 4))
+		}
+		if l.size > 5*len(first)+5*len(second)+wire.MaxEnvelope {
+			t.Fatalf("%d bytes kept of %d", l.size, 5*len(first)+5*len(second))
+		}
+	})
+}
+
 // TestWrongKey: the refusal comes at once, and says what is wrong.
 func TestWrongKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -325,26 +361,60 @@ func TestNoServer(t *testing.T) {
 	})
 }
 
-// TestRestart: the server is started again; the client knows at once.
+// TestRestart: the server is started again. The client knows at once; with
+// MACs, where anybody could have told it that, after a short while.
 func TestRestart(t *testing.T) {
+	for _, test := range []struct {
+		key  string
+		most time.Duration
+	}{{"", ms}, {"sesame", doubtful}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(1)
+			cfg := chat.Config{Key: []byte(test.key)}
+			first := n.listen(serverAt)
+			serve(t, &Server{Hub: newHub(t, cfg)}, first)
+			m := join(t, &Dialer{Address: serverAt, Net: n.dial, Mode: Queue, Key: cfg.Key}, "ana", wire.Connect{}, nil)
+			first.kill()
+			serve(t, &Server{Hub: newHub(t, cfg)}, n.listen(serverAt)) // takes the address over
+			start := time.Now()
+			m.say("hello?", 0)
+			for {
+				if _, _, err := m.link.Receive(); err != nil {
+					if !errors.Is(err, ErrReset) {
+						t.Errorf("key %q: Receive = %v, want ErrReset", test.key, err)
+					}
+					break
+				}
+			}
+			if took := time.Since(start); took > test.most {
+				t.Errorf("key %q: known after %v", test.key, took)
+			}
+		})
+	}
+}
+
+// TestForgedReset: with MACs a Reset that somebody made up ends nothing.
+func TestForgedReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(1)
-		serve(t, &Server{Hub: newHub(t, chat.Config{})}, n.listen(serverAt))
-		m := join(t, &Dialer{Address: serverAt, Net: n.dial, Mode: Queue}, "ana", wire.Connect{}, nil)
-		serve(t, &Server{Hub: newHub(t, chat.Config{})}, n.listen(serverAt)) // takes the address over
-		start := time.Now()
-		m.say("hello?", 0)
-		for {
-			if _, _, err := m.link.Receive(); err != nil {
-				if !errors.Is(err, ErrReset) {
-					t.Errorf("Receive = %v, want ErrReset", err)
-				}
-				break
-			}
+		server := n.listen(serverAt)
+		serve(t, &Server{Hub: newHub(t, chat.Config{Key: []byte("sesame")})}, server)
+		d := &Dialer{Address: serverAt, Net: n.dial, Mode: Queue, Key: []byte("sesame")}
+		m := join(t, d, "ana", wire.Connect{}, nil)
+		go m.idle()
+		l := m.link.(*link)
+		for i := range 20 {
+			m.say("still here", 0)
+			forged := wire.AppendHeader(nil, &wire.Header{Type: wire.TypeReset, Session: l.sess.id, Number: uint64(i)})
+			server.WriteTo(forged, l.conn.LocalAddr())
+			time.Sleep(time.Second)
 		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("known after %v", took)
+		l.mu.Lock()
+		if l.err != nil {
+			t.Errorf("the link is down: %v", l.err)
 		}
+		l.mu.Unlock()
+		l.Close()
 	})
 }
 
@@ -361,7 +431,7 @@ func TestSlowReader(t *testing.T) {
 		slow := join(t, d, "eve", wire.Connect{}, nil) // never receives
 		go ana.idle()
 		long := strings.Repeat("x", 10_000)
-		for i := range 2000 {
+		for i := range 600 {
 			start := time.Now()
 			text := fmt.Sprint(i, long)
 			ana.say(text, 0)

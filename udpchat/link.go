@@ -1,12 +1,10 @@
 package udpchat
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,10 +13,11 @@ import (
 )
 
 const (
-	maxQueued = 512     // envelopes that Send takes ahead of the network
-	maxInbox  = 4096    // envelopes that wait for Receive
-	inboxSize = 4 << 20 // bytes of them
-	linkBatch = 32      // datagrams built under one lock
+	maxQueued = 512             // envelopes that Send takes ahead of the network
+	maxInbox  = 4096            // envelopes that wait for Receive
+	inboxSize = 4 << 20         // bytes of them
+	linkBatch = 32              // datagrams built under one lock
+	doubtful  = 3 * time.Second // that a Reset without MAC must go uncontradicted
 )
 
 // ErrReset means that the server does not know the session: it was started
@@ -59,6 +58,7 @@ type link struct {
 	size    int       // bytes of inbox
 	newest  uint64    // number that came
 	came    uint64    // how many did
+	doubt   time.Time // a Reset without MAC came: true if nothing else comes until then
 	spilled uint64    // events dropped because nobody received
 	closing bool
 	closeBy time.Time
@@ -68,7 +68,7 @@ type link struct {
 }
 
 func newLink(d *Dialer, conn net.Conn, max int, tap client.Tap) *link {
-	l := &link{conn: conn, tap: tap, key: d.Key, linger: d.Linger, buf: make([]byte, largest(max)), wake: make(chan struct{}, 1)}
+	l := &link{conn: conn, tap: tap, key: d.Key, linger: d.Linger, buf: make([]byte, bufferFor(max)), wake: make(chan struct{}, 1)}
 	var remote netip.Addr
 	if ap, ok := addrPort(conn.RemoteAddr()); ok {
 		remote = ap.Addr()
@@ -81,9 +81,6 @@ func newLink(d *Dialer, conn net.Conn, max int, tap client.Tap) *link {
 	l.space.L, l.news.L = &l.mu, &l.mu
 	return l
 }
-
-// largest returns the size of a receive buffer.
-func largest(datagram int) int { return max(datagram, largestFrame) }
 
 func (l *link) start() {
 	l.gone.Go(l.reader)
@@ -281,6 +278,9 @@ func (l *link) gather(now time.Time, batch []dispatch, heads [][]byte) []dispatc
 	case s.send.dead:
 		l.down(ErrSilent)
 		return batch
+	case !l.doubt.IsZero() && !now.Before(l.doubt):
+		l.down(ErrReset)
+		return batch
 	case !l.open && l.connect != nil && !now.Before(l.giveUp):
 		l.down(fmt.Errorf("no answer to connect within %v", handshakeTimeout))
 		return batch
@@ -315,7 +315,7 @@ func (l *link) gather(now time.Time, batch []dispatch, heads [][]byte) []dispatc
 
 // deadline returns when the writer has something to do even if nobody wakes it.
 func (l *link) deadline() time.Time {
-	at := l.sess.deadline()
+	at := earliest(l.sess.deadline(), l.doubt)
 	if !l.open {
 		at = earliest(at, earliest(l.askAt, l.giveUp))
 	}
@@ -323,130 +323,6 @@ func (l *link) deadline() time.Time {
 		at = earliest(at, l.closeBy)
 	}
 	return at
-}
-
-// reader takes datagrams in until the socket is closed.
-func (l *link) reader() {
-	var arrivals []arrival
-	failures := 0
-	for {
-		n, err := l.conn.Read(l.buf)
-		if err != nil {
-			if failures++; errors.Is(err, net.ErrClosed) || l.fatal(err) || failures > maxFailures {
-				l.mu.Lock()
-				l.down(err)
-				l.mu.Unlock()
-				return
-			}
-			continue
-		}
-		failures = 0
-		b := l.buf[:n]
-		h, payload, err := wire.DecodeHeader(b)
-		if err == nil {
-			l.mu.Lock()
-			arrivals, err = l.take(time.Now(), arrivals[:0], b, &h, payload)
-			for i := range arrivals {
-				l.keep(arrivals[i].raw)
-				arrivals[i] = arrival{}
-			}
-			l.mu.Unlock()
-			l.rouse()
-		}
-		l.show(b, false, noteIn(&h, err))
-	}
-}
-
-// take handles one datagram. An error says why nothing came of it.
-func (l *link) take(now time.Time, dst []arrival, b []byte, h *wire.Header, payload []byte) ([]arrival, error) {
-	s := l.sess
-	switch {
-	case h.Type == wire.TypeReset && l.open && h.Session == s.id && s.seal == nil:
-		l.down(ErrReset)
-		return dst, nil
-	case h.Type == wire.TypeAccept && !l.open:
-		return l.accept(now, dst, b, h, payload)
-	case !l.open || h.Session != s.id:
-		return dst, errType
-	}
-	if err := s.authentic(b, h); err != nil {
-		return dst, err
-	}
-	l.note(h.Number)
-	if h.Type == wire.TypeAccept {
-		return dst, errReplay
-	}
-	if h.Flags&wire.DatagramReliable != 0 && (len(l.inbox) >= maxInbox || l.size >= inboxSize) {
-		// Nobody receives. What is not acknowledged is sent again.
-		_, err := s.send.ack(now, h.Ack, h.AckBits)
-		return dst, errors.Join(err, errWindow)
-	}
-	return s.receive(now, dst, h, payload)
-}
-
-// note counts an authentic datagram's number.
-func (l *link) note(number uint64) {
-	l.came++
-	l.newest = max(l.newest, number)
-}
-
-// accept takes the answer to the Open in.
-func (l *link) accept(now time.Time, dst []arrival, b []byte, h *wire.Header, payload []byte) ([]arrival, error) {
-	if l.connect == nil || len(payload) < wire.NonceSize || [wire.NonceSize]byte(payload) != l.nonce {
-		return dst, errType
-	}
-	sealed := h.Flags&wire.DatagramMAC != 0
-	if sealed && (l.check == nil || !l.check.Verify(b)) {
-		return dst, errMAC
-	}
-	if !l.sess.replay.Check(h.Number) && h.Session != 0 {
-		return dst, errReplay
-	}
-	payload = payload[wire.NonceSize:]
-	if h.Flags&wire.DatagramFragment != 0 {
-		whole, v := l.parts.add(now, h.Fragment, payload)
-		if v != accepted {
-			return dst, errFragments
-		}
-		l.sess.replay.Mark(h.Number)
-		l.note(h.Number)
-		if whole == nil {
-			return dst, nil
-		}
-		payload = whole
-	} else if h.Session != 0 {
-		l.sess.replay.Mark(h.Number)
-		l.note(h.Number)
-	}
-	e, err := wire.Decode(payload)
-	if err != nil {
-		return dst, errEnvelope
-	}
-	if l.check != nil && !sealed && e.Kind != wire.KindError {
-		return dst, errMAC // a server that has the key says so with one
-	}
-	l.open = true
-	l.connect, l.cookie = []byte{}, nil
-	l.sess.id = h.Session
-	if sealed {
-		l.sess.protect(l.macKey, clientToServer, serverToClient)
-	}
-	return append(dst, arrival{envelope: e, raw: payload}), nil
-}
-
-// keep puts a copy of an envelope into the inbox.
-func (l *link) keep(raw []byte) {
-	if len(l.inbox) >= maxInbox || l.size >= inboxSize {
-		if raw[1] == byte(wire.KindEvent) && !l.sess.mode.reliable(raw) {
-			l.spilled++
-			return
-		}
-	}
-	l.inbox = append(l.inbox, append([]byte(nil), raw...))
-	l.size += len(raw)
-	if len(l.inbox) == 1 {
-		l.news.Signal()
-	}
 }
 
 // fatal reports whether an error of the socket ends the link. Elsewhere than
@@ -465,40 +341,4 @@ func (l *link) write(d dispatch) error {
 		l.show(b, true, noteOut(&h, d.again, err))
 	}
 	return err
-}
-
-func (l *link) show(b []byte, out bool, note string) {
-	if l.tap != nil {
-		l.tap(client.Traffic{Time: time.Now(), Out: out, Datagram: true, Bytes: bytes.Clone(b), Note: note})
-	}
-}
-
-func noteOut(h *wire.Header, again bool, err error) string {
-	var notes []string
-	if again {
-		notes = append(notes, "retransmission")
-	}
-	notes = appendKind(notes, h)
-	if err != nil {
-		notes = append(notes, "not sent: "+err.Error())
-	}
-	return strings.Join(notes, ", ")
-}
-
-func noteIn(h *wire.Header, err error) string {
-	notes := appendKind(nil, h)
-	if err != nil {
-		notes = append(notes, err.Error())
-	}
-	return strings.Join(notes, ", ")
-}
-
-func appendKind(notes []string, h *wire.Header) []string {
-	if h.Flags&wire.DatagramFragment != 0 {
-		notes = append(notes, fmt.Sprintf("fragment %d of %d", h.Fragment.Index+1, h.Fragment.Count))
-	}
-	if h.Type == wire.TypeAck {
-		notes = append(notes, "ack only")
-	}
-	return notes
 }

@@ -100,6 +100,7 @@ type port struct {
 
 	mu      sync.Mutex
 	at      netip.AddrPort
+	mute    bool
 	expired chan struct{} // closed when the read deadline passes
 	timer   *time.Timer
 }
@@ -115,6 +116,13 @@ func (p *port) move() {
 	n.next++
 	p.at = netip.AddrPortFrom(p.at.Addr(), n.next)
 	n.ports[p.at] = p
+}
+
+// kill makes everything that is sent from the port vanish.
+func (p *port) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = true
 }
 
 func (p *port) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -147,9 +155,11 @@ func (p *port) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, errors.New("no such address")
 	}
 	p.mu.Lock()
-	at := p.at
+	at, mute := p.at, p.mute
 	p.mu.Unlock()
-	p.network.send(at, ap, b)
+	if !mute {
+		p.network.send(at, ap, b)
+	}
 	return len(b), nil
 }
 

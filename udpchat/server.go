@@ -47,8 +47,9 @@ type Server struct {
 
 // Serve serves members on conn until ctx ends, then says goodbye to those that
 // are left, closes conn and returns nil. It returns earlier, with the error,
-// when conn fails. Any net.PacketConn will do; a *net.UDPConn on Linux is read
-// and written in batches.
+// when conn fails. Any net.PacketConn will do. A *net.UDPConn on Linux is read
+// and written in batches and taken over for that: only ctx ends it, not its
+// Close.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	v, err := newService(s, conn)
 	if err != nil {
@@ -63,6 +64,8 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	v.end()
 	wg.Wait()
 	v.opening.Wait()
+	v.sock.close()
+	v.sock.release()
 	v.detachAll()
 	if ctx.Err() != nil {
 		return nil
@@ -125,8 +128,8 @@ func newService(s *Server, conn net.PacketConn) (*service, error) {
 	if v.linger == 0 {
 		v.linger = 2 * time.Second
 	}
-	v.sock = newSocket(conn, v.max)
-	return v, nil
+	v.sock, err = newSocket(conn, v.max)
+	return v, err
 }
 
 // datagramSize returns the size to use for the one configured.
@@ -217,7 +220,7 @@ func (v *service) send() {
 			}
 			if alone {
 				v.sock.flush()
-				v.sock.conn.Close() // the reader ends
+				v.sock.close() // the reader ends
 				state = ended
 			}
 		}
@@ -287,6 +290,7 @@ func (v *service) remove(p *peer, why string) {
 	known := !p.gone
 	p.gone = true
 	p.frames, p.store, p.rest = nil, nil, nil
+	p.sess.clear() // the handshake's door may keep the rest for a while
 	p.mu.Unlock()
 	if known {
 		v.server.sessions.Add(-1)

@@ -34,9 +34,6 @@ type session struct {
 	loosely assembler
 	newest  order
 	parcels []parcel // reused
-
-	dropped uint64 // datagrams and events that came in and were not let through
-	late    uint64 // of those: events older than the newest, and duplicates
 }
 
 // A handshake is a datagram that is neither data nor ack.
@@ -214,6 +211,7 @@ var (
 	errEnvelope  = errors.New("not an envelope")
 	errOlder     = errors.New("older than the newest")
 	errType      = errors.New("unexpected type")
+	errTooLong   = errors.New("longer than the buffer")
 )
 
 // authentic reports whether datagram b with header h came from the peer and
@@ -270,7 +268,6 @@ func (s *session) receive(now time.Time, dst []arrival, h *wire.Header, payload 
 	}
 	switch v {
 	case duplicate:
-		s.late++
 		return dst, errReplay
 	case refused:
 		return dst, errWindow
@@ -297,7 +294,6 @@ func (s *session) receiveLoose(now time.Time, dst []arrival, h *wire.Header, pay
 		return dst, errEnvelope
 	}
 	if s.mode == Sequenced && !s.newest.pass(&e, first) {
-		s.late++
 		return dst, errOlder
 	}
 	return append(dst, arrival{envelope: e, raw: payload}), nil
@@ -326,6 +322,12 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// clear lets go of everything that the channels hold.
+func (s *session) clear() {
+	s.send, s.recv = newSender(), newReceiver()
+	s.loose, s.ordered, s.loosely, s.newest, s.parcels = loose{}, assembler{}, assembler{}, nil, nil
 }
 
 // idle reports whether nothing waits to be sent or acknowledged.

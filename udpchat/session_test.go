@@ -12,7 +12,7 @@ import (
 	"wirelab/internal/wire"
 )
 
-var seeds = flag.Int("seeds", 2000, "how many seeded paths the session test runs over")
+var seeds = flag.Int("seeds", 2000, "how many seeded paths the session test runs over; a fifth of it with the race detector")
 
 // A path carries datagrams one way, badly, in virtual time.
 type path struct {
@@ -190,7 +190,11 @@ var errGivenUp = errors.New("given up")
 // and damage. What is reliable comes in order, once, and all of it; an event
 // that is sent once comes at most once, and in sequenced mode never late.
 func TestSession(t *testing.T) {
-	for seed := range uint64(*seeds) {
+	n := uint64(*seeds)
+	if raced {
+		n /= 5
+	}
+	for seed := range n {
 		if err := runSession(seed); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

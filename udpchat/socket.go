@@ -4,10 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"runtime"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 )
 
 const (
@@ -19,63 +18,82 @@ const (
 	clientBuffer = 1 << 20 // the same for a client
 )
 
+// A batch sends and receives many datagrams with one system call.
+type batch interface {
+	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	WriteBatch(ms []ipv4.Message, flags int) (int, error)
+}
+
 // A socket moves datagrams in batches: with one system call for many where
 // the system has that (Linux) and the conn is the system's, one by one
-// elsewhere. One goroutine may receive and another send at the same time.
+// elsewhere. One goroutine may receive and reply, and another send.
 type socket struct {
-	conn  net.PacketConn
-	batch interface { // nil: one by one
-		ReadBatch(ms []ipv4.Message, flags int) (int, error)
-		WriteBatch(ms []ipv4.Message, flags int) (int, error)
-	}
+	conn net.PacketConn
+	own  *descriptor // conn, where datagrams go in batches; else nil
 
-	in      []ipv4.Message
+	in     []ipv4.Message
+	single [1]ipv4.Message // for reply
+
 	out     []ipv4.Message
 	heads   [][]byte // the buffers of out's heads
 	pending int      // of out
-
-	failed uint64 // datagrams that the system refused to send
+	failed  uint64   // datagrams that the system refused to send
 }
 
-func newSocket(conn net.PacketConn, max int) *socket {
+func newSocket(conn net.PacketConn, max int) (*socket, error) {
 	s := &socket{conn: conn}
-	size := max
-	if size < largestFrame {
-		size = largestFrame
-	}
 	n, m := 1, 1
 	if udp, ok := conn.(*net.UDPConn); ok {
 		// Best effort: bursts to and from many members are larger than what
 		// systems give a socket by default.
 		udp.SetReadBuffer(socketBuffer)
 		udp.SetWriteBuffer(socketBuffer)
-		if runtime.GOOS == "linux" {
+		own, err := takeOver(udp)
+		switch {
+		case err == nil:
+			s.own, s.conn = own, own
 			n, m = receiveBatch, sendBatch
-			if a, ok := udp.LocalAddr().(*net.UDPAddr); ok && a.IP.To4() != nil {
-				s.batch = ipv4.NewPacketConn(udp)
-			} else {
-				// ipv4.Message and ipv6.Message are the same type.
-				s.batch = ipv6.NewPacketConn(udp)
-			}
+		case !errors.Is(err, errors.ErrUnsupported):
+			return nil, err
 		}
 	}
 	s.in = make([]ipv4.Message, n)
 	for i := range s.in {
-		s.in[i].Buffers = [][]byte{make([]byte, size)}
+		s.in[i].Buffers = [][]byte{make([]byte, bufferFor(max))}
 	}
+	s.single[0].Buffers = make([][]byte, 1)
 	s.out = make([]ipv4.Message, m)
 	s.heads = make([][]byte, m)
 	for i := range s.out {
 		s.heads[i] = make([]byte, 0, headRoom)
 		s.out[i].Buffers = make([][]byte, 2)
 	}
-	return s
+	return s, nil
+}
+
+// close makes receive, send and reply fail.
+func (s *socket) close() { s.conn.Close() }
+
+// release ends the socket, which nobody uses any more.
+func (s *socket) release() {
+	if s.own != nil {
+		s.own.release()
+	}
+}
+
+// bufferFor returns the size of a receive buffer where datagrams have at most
+// max bytes. One that fills it was cut by the system.
+func bufferFor(max int) int {
+	if max < largestFrame {
+		max = largestFrame
+	}
+	return max + 1
 }
 
 // receive blocks until there is at least one datagram and returns how many.
 func (s *socket) receive() (int, error) {
-	if s.batch != nil {
-		return s.batch.ReadBatch(s.in, 0)
+	if s.own != nil {
+		return s.own.ReadBatch(s.in, waitForOne)
 	}
 	m := &s.in[0]
 	var err error
@@ -125,6 +143,9 @@ func (s *socket) flush() error {
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
 		s.failed++
 		ms = ms[1:]
 	}
@@ -132,8 +153,8 @@ func (s *socket) flush() error {
 }
 
 func (s *socket) write(ms []ipv4.Message) (int, error) {
-	if s.batch != nil {
-		return s.batch.WriteBatch(ms, 0)
+	if s.own != nil {
+		return s.own.WriteBatch(ms, 0)
 	}
 	for i := range ms {
 		b := ms[i].Buffers[0]
@@ -146,6 +167,17 @@ func (s *socket) write(ms []ipv4.Message) (int, error) {
 		}
 	}
 	return len(ms), nil
+}
+
+// reply sends one datagram at once, for the goroutine that receives.
+func (s *socket) reply(to net.Addr, b []byte) error {
+	if s.own == nil {
+		_, err := s.conn.WriteTo(b, to)
+		return err
+	}
+	s.single[0].Buffers[0], s.single[0].Addr = b, to
+	_, err := s.own.WriteBatch(s.single[:], 0)
+	return err
 }
 
 // forget lets go of the payloads that the last flush sent, which may be a
