@@ -20,7 +20,7 @@ var seedFlag = flag.Uint64("seed", 0, "replay the random tests with this seed; i
 
 var triesFlag = flag.Int("tries", 150, "how many damaged files are tried")
 
-func seeds(t *testing.T) *rand.Rand {
+func seeds(t testing.TB) *rand.Rand {
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -41,7 +41,7 @@ type sampleRoom struct {
 	frames             map[uint64][]byte
 }
 
-func makeSample(t *testing.T, r *rand.Rand) *sample {
+func makeSample(t testing.TB, r *rand.Rand) *sample {
 	path := filepath.Join(t.TempDir(), "missed.db")
 	s, err := Open(path, Options{})
 	if err != nil {
@@ -93,7 +93,7 @@ func makeSample(t *testing.T, r *rand.Rand) *sample {
 }
 
 // settle waits until all that was appended is stored.
-func settle(t *testing.T, q *missed.Queue) {
+func settle(t testing.TB, q *missed.Queue) {
 	t.Helper()
 	done := make(chan error)
 	q.After(func(err error) { done <- err })

@@ -274,6 +274,24 @@ func TestPhantomCommit(t *testing.T) {
 	commit(missed.Change{Rooms: []missed.Room{room}, Blocks: []missed.Block{block(1, 2, "real")}})
 	commit(missed.Change{Blocks: []missed.Block{block(3, 4, "phantom"), block(5, 9, "phantom"), block(10, 20, "phantom")}})
 	commit(missed.Change{Blocks: []missed.Block{block(3, 6, "real"), block(7, 8, "real")}})
+	// A block past the record, as only damage leaves one, is not taken.
+	past := missed.Key{Room: "past"}
+	commit(missed.Change{Rooms: []missed.Room{{Key: past, Epoch: 1, First: 1}}, Blocks: []missed.Block{pastBlock(past, 1), pastBlock(past, 2)}})
+	if err := s.db.Update(func(tx *bbolt.Tx) error {
+		record := appendRecord(nil, &missed.Room{Key: past, Epoch: 1, First: 1, Last: 1})
+		return tx.Bucket(logBucket).Bucket(roomKey(past)).Put(recordKey, record)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Load(func(r missed.Record) error {
+		if r.Span != nil && r.Span.Key == past && r.Span.Last != 1 {
+			t.Errorf("Load() gives events up to %d, the record says 1", r.Span.Last)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+
 	b, err := s.Read(lobby, 1, 1<<20)
 	want := append(append(block(1, 2, "real").Frames, block(3, 6, "real").Frames...), block(7, 8, "real").Frames...)
 	if err != nil || b.Last != 8 || !bytes.Equal(b.Frames, want) {
@@ -283,6 +301,11 @@ func TestPhantomCommit(t *testing.T) {
 		t.Errorf("Read(9) = %v, want EOF", err)
 	}
 	s.Close()
+}
+
+func pastBlock(k missed.Key, seq uint64) missed.Block {
+	frames, _ := wire.AppendFrame(nil, &wire.Envelope{Kind: wire.KindEvent, Seq: seq})
+	return missed.Block{Key: k, First: seq, Last: seq, Frames: frames}
 }
 
 // An event that was acknowledged survives a kill.
