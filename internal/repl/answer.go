@@ -218,7 +218,7 @@ func (s *Session) stats(at Place, _ string) Step {
 		t.Rows = append(t.Rows, []string{p.String(), fmt.Sprintf("at %d of %d, %d acknowledged, %d lost", r.Handled, r.Head, r.Consumed, r.Lost)})
 	}
 	t.Rows = slices.DeleteFunc(t.Rows, func(r []string) bool { return r[1] == "" })
-	result, err := json.Marshal(st)
+	result, err := json.Marshal(statsOf(&st))
 	if err != nil {
 		result = nil
 	}

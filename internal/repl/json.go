@@ -2,6 +2,7 @@ package repl
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,6 +82,66 @@ type (
 		Hint  string `json:"hint,omitempty"`
 	}
 )
+
+// statsResult is the answer to /stats.
+type statsResult struct {
+	Online      bool         `json:"online"`
+	Name        string       `json:"name"`
+	Server      string       `json:"server"`
+	Socket      string       `json:"socket"`
+	Session     string       `json:"session"`
+	Transport   string       `json:"transport"`
+	Mode        string       `json:"mode"`
+	Local       string       `json:"local"`
+	Remote      string       `json:"remote"`
+	RTT         int64        `json:"rtt_us"`
+	Connects    uint64       `json:"connects"`
+	Sent        uint64       `json:"sent"`
+	Retries     uint64       `json:"retries"`
+	Retransmits uint64       `json:"retransmits"`
+	Waiting     int          `json:"waiting"`
+	Acks        uint64       `json:"acks"`
+	PendingAcks int          `json:"pending_acks"`
+	LateAcks    uint64       `json:"late_acks"`
+	AckTimeouts uint64       `json:"ack_timeouts"`
+	Received    uint64       `json:"received"`
+	Duplicates  uint64       `json:"duplicates"`
+	Redelivered uint64       `json:"redelivered"`
+	Late        uint64       `json:"late"`
+	Lost        uint64       `json:"lost"`
+	SendLost    uint64       `json:"send_lost"`
+	Dropped     uint64       `json:"volatile_dropped"`
+	Rooms       []roomResult `json:"rooms"`
+}
+
+type roomResult struct {
+	Namespace string `json:"namespace"`
+	Room      string `json:"room"`
+	Epoch     string `json:"epoch"`
+	Received  uint64 `json:"received"`
+	Handled   uint64 `json:"handled"`
+	Consumed  uint64 `json:"consumed"`
+	Head      uint64 `json:"head"`
+	Lost      uint64 `json:"lost"`
+}
+
+func statsOf(st *client.Stats) statsResult {
+	r := statsResult{
+		Online: st.Online, Name: st.Name, Server: st.Server, Socket: st.Socket, Session: st.Session,
+		Transport: st.Link.Transport, Mode: st.Link.Mode, Local: st.Link.Local, Remote: st.Link.Remote, RTT: cmp.Or(st.RTT, st.Link.RTT).Microseconds(),
+		Connects: st.Connects, Sent: st.Sent, Retries: st.Retries, Retransmits: st.Link.Retransmits, Waiting: st.Waiting,
+		Acks: st.Acks, PendingAcks: st.PendingAcks, LateAcks: st.LateAcks, AckTimeouts: st.AckTimeouts,
+		Received: st.Received, Duplicates: st.Duplicates, Redelivered: st.Redelivered, Late: st.Late, Lost: st.Lost,
+		SendLost: st.SendLost, Dropped: st.VolatileDropped, Rooms: []roomResult{},
+	}
+	for _, room := range st.Rooms {
+		r.Rooms = append(r.Rooms, roomResult{
+			Namespace: room.Namespace, Room: room.Room, Epoch: wire.Hex16(room.Epoch),
+			Received: room.Received, Handled: room.Handled, Consumed: room.Consumed, Head: room.Head, Lost: room.Lost,
+		})
+	}
+	return r
+}
 
 // JSON returns the item as one line of JSON without the line break, nil if
 // there is nothing to say. It is ASCII wherever a terminal could misread it.

@@ -3,7 +3,6 @@ package repl_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,11 +15,6 @@ import (
 	"wirelab/internal/repl"
 	"wirelab/internal/repl/repltest"
 )
-
-func TestMain(m *testing.M) {
-	time.Local = time.UTC // times are shown as people read them
-	os.Exit(m.Run())
-}
 
 var lobby = repl.Place{Room: "lobby"}
 

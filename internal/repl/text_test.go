@@ -154,6 +154,30 @@ func FuzzNoEventBreaksItsLine(f *testing.F) {
 	})
 }
 
+func TestStatsForPrograms(t *testing.T) {
+	c := &repltest.Client{User: "ana", Figures: client.Stats{Online: true, RTT: 1500 * time.Microsecond, Lost: 5, Rooms: []client.RoomStats{{Room: "lobby", Epoch: 255, Handled: 7, Head: 9}}}}
+	it := repl.NewSession(c, false).Do(lobby, "/stats").Items[0]
+	var got struct {
+		Answer string
+		Result struct {
+			Name  string
+			RTT   int `json:"rtt_us"`
+			Lost  int
+			Rooms []struct {
+				Room, Epoch   string
+				Handled, Head int
+			}
+		}
+	}
+	if err := json.Unmarshal(it.JSON(), &got); err != nil {
+		t.Fatal(err)
+	}
+	r := &got.Result
+	if got.Answer != "stats" || r.Name != "ana" || r.RTT != 1500 || r.Lost != 5 || len(r.Rooms) != 1 || r.Rooms[0].Epoch != "00000000000000ff" || r.Rooms[0].Head != 9 {
+		t.Errorf("/stats = %s", it.JSON())
+	}
+}
+
 func TestComplete(t *testing.T) {
 	known := repl.Known{Rooms: []string{"lobby", "games", "my room"}, People: []string{"ana", "Bo", "Ana Maria"}, Events: []string{"tick"}, Namespaces: []string{"games"}}
 	for _, tt := range []struct {

@@ -94,7 +94,7 @@ func TestChatFrames(t *testing.T) {
 func TestChatFitsEverySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := lively(t, 80, 24)
-		for width := 1; width < 210; width += 3 {
+		for width := 1; width < 210; width += 7 {
 			for _, height := range []int{1, 5, 6, 7, 11, 24, 60} {
 				s.send(tea.WindowSizeMsg{Width: width, Height: height})
 				s.press(tea.KeyCtrlX)
@@ -231,6 +231,12 @@ func TestLink(t *testing.T) {
 		status(client.Status{Kind: client.StatusDisconnected, Err: errors.New("reset"), Retry: 2 * time.Second}, "○ connection lost, again in 2 s")
 		s.shows("connection lost: reset")
 		status(client.Status{Kind: client.StatusConnecting, Attempt: 4}, "◌ connecting, attempt 4")
+		for range 3 {
+			status(client.Status{Kind: client.StatusDisconnected, Err: errors.New("refused"), Retry: 2 * time.Second}, "connection lost: refused")
+		}
+		if n := strings.Count(s.model.View(), "connection lost: refused"); n != 1 {
+			t.Errorf("the same failure is told %d times, want once", n)
+		}
 		status(client.Status{Kind: client.StatusLeft, Room: "games", Err: errors.New("kicked")}, "no longer in games: kicked")
 	})
 }

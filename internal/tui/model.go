@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ type chatModel struct {
 	link    linkState
 	until   time.Time // when the client comes back by itself
 	attempt int
+	trouble string // why the last attempt to connect failed
 
 	err error // why the client ended
 }
@@ -269,6 +271,7 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 			r.asked = false
 		}
 	case client.StatusDisconnected, client.StatusOffline:
+		again := m.link != linkUp && m.link != linkAway
 		m.link, m.until = linkLost, time.Time{}
 		if st.Kind == client.StatusOffline {
 			m.link = linkAway
@@ -276,6 +279,10 @@ func (m *chatModel) told(st client.Status) tea.Cmd {
 		if st.Retry > 0 {
 			m.until = st.Time.Add(st.Retry)
 		}
+		if again && st.Kind == client.StatusDisconnected && m.trouble == fmt.Sprint(st.Err) {
+			return nil // said already; the bar shows how it goes on
+		}
+		m.trouble = fmt.Sprint(st.Err)
 	case client.StatusClosed:
 		m.link = linkOver
 		return nil

@@ -25,11 +25,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func TestMain(m *testing.M) {
-	time.Local = time.UTC // times are shown as people read them
-	os.Exit(m.Run())
-}
-
 // golden compares a screen with testdata/name.golden.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

@@ -191,8 +191,9 @@ func (m *chatModel) sidebar(width, height int) ([]string, int) {
 				over += " +" + strconv.FormatUint(who.Waiting, 10)
 			}
 		}
-		over = cells.Cut(cells.Visible(over), width/2)
-		name := cells.Pad(dot+" "+cells.Visible(who.Name), width-3-cells.Width(over))
+		name := dot + " " + cells.Visible(who.Name)
+		over = cells.Cut(cells.Visible(over), width-3-min(cells.Width(name), width/2))
+		name = cells.Pad(name, width-3-cells.Width(over))
 		lines = append(lines, " "+ink.Render(name)+" "+p.Dim.Render(over))
 	}
 	if more > 0 {
