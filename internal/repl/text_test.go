@@ -12,6 +12,7 @@ import (
 
 	"wirelab/internal/client"
 	"wirelab/internal/repl"
+	"wirelab/internal/repl/repltest"
 	"wirelab/internal/style"
 )
 
