@@ -256,8 +256,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Ready waits until the client is connected and in its rooms. It returns Run's
-// error if that ended first.
+// Ready waits until the client is connected and in its rooms and, with a
+// session, until it is certain that the server keeps what is missed from now
+// on. It returns Run's error if that ended first.
 func (c *Client) Ready(ctx context.Context) error {
 	for {
 		c.mu.Lock()

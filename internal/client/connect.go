@@ -143,6 +143,7 @@ func (c *Client) begin(l *live, answer *wire.Connected, greeting *Greeting) {
 	l.since, l.heard = now, now
 	l.resumed = answer.Resumed
 	l.reorder = stats.Mode == "unreliable"
+	l.loose = l.reorder || stats.Mode == "sequenced"
 	c.heartbeat = time.Duration(answer.PingMS+answer.TimeoutMS) * time.Millisecond
 	if c.heartbeat <= 0 {
 		c.heartbeat = 45 * time.Second
@@ -226,7 +227,10 @@ func (c *Client) settle(l *live) {
 	if l.open || l.dead || l != c.live || l.gated {
 		return
 	}
-	complete := l.setup == 0
+	// The server drops a new session whose client was never heard: it may not
+	// even know the secret. Only its answer to the barrier makes it certain
+	// that what is missed from now on is kept.
+	complete := l.setup == 0 && (l.barrier == 0 || l.resumed || c.session == "")
 	var missing []roomKey
 	for _, s := range c.spaces {
 		if !s.in {

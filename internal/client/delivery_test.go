@@ -150,6 +150,32 @@ func TestUnreliableReordering(t *testing.T) {
 	})
 }
 
+// There an event may also overtake the CURSOR of its room.
+func TestEventsBeforeTheirCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t)
+		srv.mode = "sequenced"
+		r := startOn(srv, Config{Rooms: []string{"lobby"}, Reconnect: true})
+		p, _ := srv.accept()
+		p.welcome(wire.Connected{}, at(4))
+		p.say("lobby", 5)
+		r.texts()
+		p.hang()
+		p, _ = srv.accept()
+		p.send(wire.Envelope{Kind: wire.KindConnected, Args: wire.EncodeBody(wire.Connected{Name: "ana"})})
+		p.say("lobby", 10)
+		p.say("lobby", 12)
+		p.cursor("lobby", 9, 9, wire.Position{Head: 9, Lost: 4, Reason: "left"})
+		if got, want := r.texts(), "m5, m10, m12"; got != want {
+			t.Errorf("events = %s, want %s", got, want)
+		}
+		if got, want := r.told(StatusLost), "lost lobby 4 left; lost lobby 1 gap"; got != want {
+			t.Errorf("statuses = %s, want %s", got, want)
+		}
+		r.end()
+	})
+}
+
 func TestVolatileEventsHaveNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, Config{Rooms: []string{"lobby"}, Queue: true})

@@ -34,7 +34,8 @@ type live struct {
 	err     error
 	reason  *Refusal // what the server said before
 	resumed bool
-	reorder bool      // the transport may change the order
+	reorder bool      // the transport may change the order of events
+	loose   bool      // events may overtake control frames
 	since   time.Time // connected, or ungated
 	heard   time.Time
 	stuck   bool // the reader waits for the callbacks
@@ -48,6 +49,8 @@ type live struct {
 	left     bool            // BYE was handed to the writer
 	control  []byte          // encoded control frames, to be sent before emits
 	batch    int             // emits without an answer in what the writer has now
+
+	early map[*room][]*Event // that came before their room\'s CURSOR
 }
 
 // errAway ends a connection that the client leaves on purpose.

@@ -9,9 +9,13 @@ import (
 	"wirelab/internal/wire"
 )
 
-// maxNames caps the names that are kept so that each event need not make its
-// own copies of them.
-const maxNames = 512
+const (
+	// maxNames caps the names that are kept so that each event need not make
+	// its own copies of them.
+	maxNames = 512
+	// maxEarly caps the events of one room that wait for its CURSOR.
+	maxEarly = 64
+)
 
 // receive handles one envelope from the server. An error ends the link.
 func (c *Client) receive(l *live, e *wire.Envelope) error {
@@ -59,10 +63,35 @@ func (c *Client) receive(l *live, e *wire.Envelope) error {
 	return nil
 }
 
-// event takes an event in and queues it for OnEvent. c.mu is held.
+// event takes an event in. c.mu is held.
 func (c *Client) event(l *live, e *wire.Envelope) {
 	r := c.room(c.intern(e.Namespace), c.intern(e.Room))
-	verdict, gap := r.event(e.Seq, e.Prev, l.reorder)
+	ev := &Event{
+		Namespace: r.key.namespace, Room: r.key.room, Sender: c.intern(e.Sender), Event: c.intern(e.Event),
+		Seq: e.Seq, Prev: e.Prev, ID: e.ID, Args: bytes.Clone(e.Args),
+		Binary:    e.Flags&wire.FlagBinary != 0,
+		Volatile:  e.Flags&wire.FlagVolatile != 0,
+		Direct:    e.Flags&wire.FlagDirect != 0,
+		AckWanted: e.Flags&wire.FlagAck != 0,
+	}
+	if e.Time != 0 {
+		ev.Time = time.UnixMicro(e.Time)
+	}
+	if l.loose && r.fresh && ev.Seq != 0 && len(l.early[r]) < maxEarly {
+		// It has overtaken the CURSOR that says where the client stands.
+		if l.early == nil {
+			l.early = make(map[*room][]*Event)
+		}
+		l.early[r] = append(l.early[r], ev)
+		return
+	}
+	c.place(l, r, ev)
+}
+
+// place gives an event its place in the room and queues it for OnEvent. c.mu
+// is held.
+func (c *Client) place(l *live, r *room, ev *Event) {
+	verdict, gap := r.event(ev.Seq, ev.Prev, l.reorder)
 	if gap > 0 {
 		c.lose(l, r, gap, LostGap)
 	}
@@ -74,23 +103,11 @@ func (c *Client) event(l *live, e *wire.Envelope) {
 		c.stats.Late++
 	}
 	c.stats.Received++
-	ev := &Event{
-		Namespace: r.key.namespace, Room: r.key.room, Sender: c.intern(e.Sender), Event: c.intern(e.Event),
-		Seq: e.Seq, Prev: e.Prev, ID: e.ID, Args: bytes.Clone(e.Args),
-		Binary:      e.Flags&wire.FlagBinary != 0,
-		Volatile:    e.Flags&wire.FlagVolatile != 0,
-		Direct:      e.Flags&wire.FlagDirect != 0,
-		AckWanted:   e.Flags&wire.FlagAck != 0,
-		Redelivered: e.Seq != 0 && e.Seq <= r.again,
-	}
 	ev.Own = ev.Sender != "" && ev.Sender == c.name
-	if e.Time != 0 {
-		ev.Time = time.UnixMicro(e.Time)
-	}
-	if ev.Redelivered {
+	if ev.Redelivered = ev.Seq != 0 && ev.Seq <= r.again; ev.Redelivered {
 		c.stats.Redelivered++
 	}
-	c.push(l, item{event: ev, live: l, room: r, epoch: r.epoch, seq: e.Seq})
+	c.push(l, item{event: ev, live: l, room: r, epoch: r.epoch, seq: ev.Seq})
 }
 
 // lose reports events that will not come. c.mu is held.
@@ -132,6 +149,11 @@ func (c *Client) cursor(l *live, e *wire.Envelope) error {
 	c.tell(l, r, st)
 	if p.Reason == "ended" {
 		c.left(l, r, &Refusal{Code: "removed", Message: "removed from the room while away"})
+	}
+	early := l.early[r]
+	delete(l.early, r)
+	for _, ev := range early {
+		c.place(l, r, ev)
 	}
 	c.settle(l)
 	return nil

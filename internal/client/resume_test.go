@@ -99,7 +99,12 @@ func TestSecretIsSavedBeforeTheFirstWord(t *testing.T) {
 			t.Error("online before the secret is saved")
 		}
 		close(saved)
-		p.expect(wire.KindPing)
+		e := p.expect(wire.KindPing)
+		synctest.Wait()
+		if r.Stats().Online {
+			t.Error("online before the server was heard to have heard it")
+		}
+		p.send(wire.Envelope{Kind: wire.KindPong, ID: e.ID})
 		go func() {
 			for range saving {
 			}
