@@ -212,7 +212,12 @@ func (s *Session) stats(at Place, _ string) Step {
 	}}
 	for _, r := range st.Rooms {
 		p := Place{r.Namespace, r.Room}
-		if strings.HasPrefix(r.Room, "@") {
+		switch {
+		case Private(r.Room) && r.Head == 0:
+			continue
+		case r.Room == "":
+			p.Room = "to everybody"
+		case Private(r.Room):
 			p.Room = "direct messages"
 		}
 		t.Rows = append(t.Rows, []string{p.String(), fmt.Sprintf("at %d of %d, %d acknowledged, %d lost", r.Handled, r.Head, r.Consumed, r.Lost)})

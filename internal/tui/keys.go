@@ -11,15 +11,16 @@ import (
 
 // keyHelp is what "/help keys" shows.
 var keyHelp = [][]string{
-	{"tab", "complete; again for the next candidate"},
-	{"up, down", "lines that were typed before"},
+	{"tab", "complete; again: the next one"},
+	{"up, down", "lines typed before"},
 	{"pgup, pgdn", "scroll the messages"},
-	{"ctrl+n, ctrl+p", "next and previous room; alt+1 … alt+9 go to one"},
-	{"ctrl+x", "show or hide the bytes on the wire"},
-	{"ctrl+o", "the arrow keys choose a message, then a frame, then are for the input again"},
-	{"enter", "on a chosen message: explain it; on a frame: show all of it"},
-	{"shift+up, down", "scroll the bytes; esc follows the newest again"},
-	{"ctrl+c", "clear the line; on an empty one: leave"},
+	{"ctrl+n, ctrl+p", "next, previous room; alt+1…9"},
+	{"ctrl+x", "show or hide the bytes"},
+	{"shift+up, down", "scroll the bytes"},
+	{"ctrl+o", "choose a message; again: a frame"},
+	{"enter", "explain it; show all of the frame"},
+	{"esc", "go on typing, follow the newest"},
+	{"ctrl+c", "clear the line; if empty: leave"},
 }
 
 // key does what a key is for.
