@@ -89,7 +89,7 @@ func TestTold(t *testing.T) {
 func TestJSON(t *testing.T) {
 	in := client.Event{
 		Namespace: "games", Room: "lobby", Sender: "bo", Event: "msg", Seq: 3, ID: 0xff, Time: noon,
-		Args: []byte(`["a\u001b[2J‮  b\u0085` + "\u0085\u200d\U000e0001" + `"]`), Redelivered: true,
+		Args: []byte(`["a\u001b[2J` + "\u202e" + `  b\u0085` + "\u0085\u200d\U000e0001" + `"]`), Redelivered: true,
 	}
 	it := repl.Incoming(in)
 	got := string(it.JSON())
