@@ -390,6 +390,34 @@ func TestBalance(t *testing.T) {
 	}
 }
 
+// A queue that is opened with other limits keeps those.
+func TestOtherLimits(t *testing.T) {
+	f := newFake()
+	q := open(t, Config{Store: f})
+	a, b := Key{Room: "a"}, Key{Room: "b"}
+	for range 20 {
+		appendN(t, q.Log(a), 5, 50)
+		appendN(t, q.Log(b), 5, 450)
+		settle(q)
+	}
+	q.Close()
+	q = open(t, Config{Store: f, Limits: Limits{Count: 30}, TotalBytes: 12_000})
+	if l := q.Lookup(a); l.First() != 71 || l.Head() != 100 {
+		t.Errorf("events %d to %d, want the last 30", l.First(), l.Head())
+	}
+	if n := q.Stats().Bytes; n > 12_000 || n < 8_000 {
+		t.Errorf("%d bytes of 12,000", n)
+	}
+	q.Close()
+	q = open(t, Config{Store: f})
+	if l := q.Lookup(a); l.First() != 71 {
+		t.Errorf("after one more restart: first %d", l.First())
+	}
+	if got, err := q.Lookup(a).Read(0, 0, 0, 100); err != nil || got.Reason != ReasonOverflow || got.Lost != 70 {
+		t.Errorf("after one more restart: Read() = %+v, %v", got, err)
+	}
+}
+
 // A log that nobody has published in is small.
 func TestEmptyLogIsSmall(t *testing.T) {
 	keys := make([]Key, 5000)

@@ -63,6 +63,22 @@ func TestVerify(t *testing.T) {
 		}
 	}
 
+	// Two rooms on the same pages.
+	f := bytes.Clone(x.file)
+	var roots [][]byte
+	for id, used := range v.seen {
+		e, err := parsePage(f[id*page : (id+1)*page])
+		for i := range e {
+			if used && id > 1 && err == nil && e[i].bucket && n.Uint64(e[i].value) != 0 {
+				roots = append(roots, e[i].value[:8])
+			}
+		}
+	}
+	copy(roots[len(roots)-1], roots[len(roots)-2])
+	if _, err := verifyFile(bytes.NewReader(f), int64(len(f))); !errors.Is(err, missed.ErrDamaged) {
+		t.Errorf("two rooms on the same pages: verifyFile() = %v, want ErrDamaged", err)
+	}
+
 	// One page of roots is enough, and is told.
 	for i := range 2 {
 		f := bytes.Clone(x.file)
