@@ -467,7 +467,7 @@ func (h *Hub) detach(c *Conn, reason string, post *hooks) {
 	s.conn = nil
 	s.since = time.Now()
 	s.retransmit.Add(c.notes[NoteRetransmit].Load())
-	if !s.keep || s.over || !s.heard {
+	if !s.keep || s.over {
 		h.notifyAll(s, "member_left", reason, post)
 		h.endSession(s, reason, post)
 		return

@@ -267,7 +267,7 @@ func (h *Hub) admit(c *Conn, body *wire.Connect, name string, post *hooks) (*Ses
 		hub: h, id: randomID(), keep: body.Session == wire.SessionNew, conn: c, since: time.Now(), info: c.info,
 		members: make(map[missed.Key]*Member, 2), spaces: make(map[string]bool, 1),
 	}
-	if f := h.claim(s, name, randomID()); f != nil {
+	if f := h.claim(s, name, randomID(), post); f != nil {
 		return nil, nil, f
 	}
 	h.sessions[s.id] = s

@@ -196,7 +196,7 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor, post *hooks) {
 		m.trace.add(traceAgain, at, sent)
 	}
 	if m.ended {
-		p.Reason = "ended"
+		p.Reason, p.Head = "ended", m.until.Load() // the end for this member
 	}
 	c.frame(h.cursorFrame(r, from, at, &p))
 	if m.ended && m.acked.Load() >= m.until.Load() {

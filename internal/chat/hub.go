@@ -308,7 +308,7 @@ func (h *Hub) beat(now time.Time) {
 		}
 	}
 	for _, s := range h.sessions {
-		if s.conn == nil && now.Sub(s.since) >= h.cfg.SessionTTL {
+		if s.expired(now) {
 			h.endSession(s, "away for too long", &post)
 		} else if s.dirty.Swap(false) {
 			h.save(s)

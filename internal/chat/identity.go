@@ -28,7 +28,8 @@ type identity struct {
 func (i *identity) ownRoom() string { return "@" + wire.Hex16(i.id) }
 
 // claim gives s the name, or says why not.
-func (h *Hub) claim(s *Session, name string, id uint64) *wire.Fault {
+func (h *Hub) claim(s *Session, name string, id uint64, post *hooks) *wire.Fault {
+	h.disown(h.holder(name), post)
 	if i := h.holder(name); i != nil {
 		f := &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken",
 			Hint: "choose another, or come back with the session that owns it"}
@@ -66,6 +67,22 @@ func (h *Hub) probe(i *identity) bool {
 		}
 	}
 	return true
+}
+
+// disown ends an identity whose holder has never been heard and is away: the
+// answer to its Connect was lost, and it may be who asks for the name now.
+func (h *Hub) disown(i *identity, post *hooks) {
+	if i == nil {
+		return
+	}
+	for _, s := range i.sessions {
+		if s.heard || s.conn != nil {
+			return
+		}
+	}
+	for _, id := range sortedKeys(i.sessions) {
+		h.endSession(i.sessions[id], "never heard", post)
+	}
 }
 
 // release takes s out of its identity, and forgets an identity without sessions.

@@ -112,7 +112,7 @@ func (w *world) note(format string, args ...any) {
 
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
-	w.t.Fatalf("seed %d: %s\nlast steps:\n  %s", w.seed, fmt.Sprintf(format, args...), strings.Join(w.steps[max(0, len(w.steps)-400):], "\n  "))
+	w.t.Fatalf("seed %d: %s\nlast steps:\n  %s", w.seed, fmt.Sprintf(format, args...), strings.Join(w.steps[max(0, len(w.steps)-60):], "\n  "))
 }
 
 // watch takes in what was published, as it stands in the logs.
@@ -228,18 +228,18 @@ func (m *member) read(w *world) {
 		return
 	}
 	if w.rand.IntN(8) > 0 {
-		m.taken2(w, bufs, -1)
+		m.swallow(w, bufs, -1)
 		return
 	}
 	n := w.rand.IntN(5)
-	m.taken2(w, bufs, n)
+	m.swallow(w, bufs, n)
 	m.drop()
 	m.away = true
 	w.note("%s breaks after %d frames", m.name, n)
 }
 
-// taken2 takes at most n frames and checks each.
-func (m *member) taken2(w *world, bufs [][]byte, n int) {
+// swallow takes at most n frames, or all if n is negative, and checks each.
+func (m *member) swallow(w *world, bufs [][]byte, n int) {
 	for _, b := range bufs {
 		for len(b) > 0 && n != 0 {
 			envelope, rest, err := wire.SplitFrame(b)
@@ -375,7 +375,7 @@ func (m *member) comeBack(w *world) {
 		return
 	}
 	bufs, _ := conn.Next(nil, 1+w.rand.IntN(1000))
-	m.taken2(w, bufs, -1)
+	m.swallow(w, bufs, -1)
 	if m.socket[""] == "" {
 		w.fail("%s: not resumed", m.name)
 	}
@@ -401,7 +401,7 @@ func (m *member) joinAgain(w *world, room string) {
 	m.link.woken.Store(true)
 	for m.link.woken.Swap(false) {
 		for bufs, some := m.conn.Next(nil, 1000); some; bufs, some = m.conn.Next(nil, 1000) {
-			m.taken2(w, bufs, -1)
+			m.swallow(w, bufs, -1)
 		}
 	}
 	m.owed(w, room)
@@ -483,7 +483,7 @@ func (w *world) finish() {
 			m.link.woken.Store(true)
 			for m.link.woken.Swap(false) {
 				for bufs, some := m.conn.Next(nil, 1000); some; bufs, some = m.conn.Next(nil, 1000) {
-					m.taken2(w, bufs, -1)
+					m.swallow(w, bufs, -1)
 				}
 			}
 		}
@@ -513,29 +513,22 @@ func (w *world) finish() {
 	}
 }
 
-func TestResumeRace(t *testing.T) {
-	seeds, steps := 3000, 150
-	if testing.Short() {
-		seeds = 200
+// seeds is how many of n scripts are run.
+func seeds(n int) uint64 {
+	if underRace || testing.Short() {
+		n /= 10
 	}
-	for seed := range uint64(seeds) {
-		w := newWorld(t, seed, false)
-		for range steps {
-			w.step()
-		}
-		w.finish()
-		w.stop()
-	}
+	return uint64(n)
 }
 
-func TestResumeRaceDurable(t *testing.T) {
-	seeds, steps := 500, 120
-	if testing.Short() {
-		seeds = 50
-	}
-	for seed := range uint64(seeds) {
-		w := newWorld(t, 1_000_000+seed, true)
-		for range steps {
+func TestResumeRace(t *testing.T) { run(t, 0, seeds(3000), false) }
+
+func TestResumeRaceDurable(t *testing.T) { run(t, 1_000_000, seeds(600), true) }
+
+func run(t *testing.T, first, n uint64, durable bool) {
+	for seed := range n {
+		w := newWorld(t, first+seed, durable)
+		for range 150 {
 			w.step()
 		}
 		w.finish()

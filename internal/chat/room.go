@@ -273,6 +273,9 @@ func raise(a *atomic.Uint64, v uint64) bool {
 func (f *feed) jump(from uint64, b *missed.Batch) []byte {
 	m := f.m
 	p := wire.Position{Epoch: wire.Epoch(m.room.log.Epoch()), Head: m.room.log.Head(), Hidden: b.Hidden, Lost: b.Lost}
+	if until := m.until.Load(); until != 0 {
+		p.Head = min(p.Head, until)
+	}
 	if b.Lost > 0 {
 		p.Reason = b.Reason.String()
 		m.sess.lost.Add(b.Lost)

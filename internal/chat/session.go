@@ -45,6 +45,19 @@ type Session struct {
 // Name returns the identity's name.
 func (s *Session) Name() string { return *s.name.Load() }
 
+// unheardTTL is how long a session is kept for a client that has never shown
+// that it got the secret.
+const unheardTTL = time.Minute
+
+// expired reports whether s has been away for too long.
+func (s *Session) expired(now time.Time) bool {
+	ttl := s.hub.cfg.SessionTTL
+	if !s.heard {
+		ttl = min(ttl, unheardTTL)
+	}
+	return s.conn == nil && now.Sub(s.since) >= ttl
+}
+
 // newSecret replaces the secret and returns the new one, in the clear.
 func (s *Session) newSecret() []byte {
 	secret := random(wire.SecretSize)
@@ -185,7 +198,7 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored m
 		i.sessions[id] = s
 		s.ident = i
 		s.name.Store(&i.name)
-	} else if f := h.claim(s, r.Name, r.Identity); f != nil {
+	} else if f := h.claim(s, r.Name, r.Identity, &hooks{}); f != nil {
 		h.log.Warn("a stored session's name is taken", "name", r.Name, "session", wire.Hex16(id))
 		h.queue.Put(tableSessions, wire.Hex16(id), nil)
 		return

@@ -121,17 +121,40 @@ func TestLostConnected(t *testing.T) {
 	}
 }
 
-// A new session whose Connected was lost is nobody's: its name is free.
+// A new session whose Connected was lost is nobody's: its name is free for who
+// asks for it. But if Connected did arrive, the session is there.
 func TestLostFirstConnected(t *testing.T) {
-	hub := newHub(t, chat.Config{})
-	ana := dial(t, hub, "ana")
-	ana.put(&wire.Envelope{Kind: wire.KindConnect, Args: wire.EncodeBody(wire.Connect{Name: "ana", Session: wire.SessionNew})})
-	ana.drop()
-	ana.attach()
-	ana.connect(wire.SessionNew)
-	if n := len(hub.Snapshot().Members); n != 1 {
-		t.Errorf("%d sessions, want 1", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, chat.Config{PingInterval: time.Hour})
+		ana := dial(t, hub, "ana")
+		connect := func() {
+			ana.put(&wire.Envelope{Kind: wire.KindConnect, Args: wire.EncodeBody(wire.Connect{Name: "ana", Session: wire.SessionNew})})
+		}
+		connect()
+		ana.drop()
+		ana.attach()
+		ana.connect(wire.SessionNew)
+		if n := len(hub.Snapshot().Members); n != 1 {
+			t.Errorf("%d sessions, want 1", n)
+		}
+		ana.drop() // it has the secret, and the server does not know
+		ana.resume()
+		ana.ping()
+		ana.drop()
+		ana.attach()
+		connect()
+		ana.want("error name_taken") // now the server knows
+		// What is never heard is not kept for long.
+		bob := dial(t, hub, "bob")
+		bob.connect(wire.SessionNew)
+		bob.drop()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := bob.try(bob.session, bob.secret); got != "error bad_session" {
+			t.Errorf("two minutes later: %s", got)
+		}
+		ana.resume()
+	})
 }
 
 // "a resume fences the older connection off"
