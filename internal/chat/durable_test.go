@@ -219,3 +219,24 @@ func TestCrashAfterConnect(t *testing.T) {
 		}
 	})
 }
+
+// A room that is empty at a start of the server gets its epoch then. Whoever
+// is away meanwhile comes back after one more start, and misses nothing.
+func TestEpochOfAnEmptyRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newDisk()
+		again := func() *chat.Hub { return newHub(t, chat.Config{Queue: store.open(t), PingInterval: time.Hour}) }
+		bob := enterKept(t, again(), "bob", "lobby")
+		ana := enter(t, again(), "ana", "lobby")
+		ana.say("lobby", "while bob is away")
+		synctest.Wait()
+		bob.hub = again()
+		bob.attach()
+		bob.resume()
+		synctest.Wait()
+		bob.heard("lobby", "while bob is away")
+		if p := bob.place("lobby"); len(p.reasons) > 0 {
+			t.Errorf("bob was told of a loss: %q", p.reasons)
+		}
+	})
+}

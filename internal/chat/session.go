@@ -209,20 +209,25 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored m
 		}
 	}
 	h.sessions[id] = s
+	renewed := false
 	for _, sm := range r.Members {
 		switch ns := h.namespaces[sm.Namespace]; {
 		case ns == nil:
 			s.elsewhere = append(s.elsewhere, sm)
 		case !sm.Ended || sm.Acked < sm.Until:
-			h.restoreMember(ns, s, &sm, stored)
-			if m := s.members[missed.Key{Namespace: sm.Namespace, Room: sm.Room}]; r.Present && m.epoch == m.room.log.Epoch() {
+			m := h.restoreMember(ns, s, &sm, stored)
+			renewed = renewed || m.epoch != sm.Epoch
+			if r.Present && m.epoch == m.room.log.Epoch() {
 				raise(&m.sent, m.room.log.Head()) // it may have had everything
 			}
 		}
 	}
+	if renewed {
+		h.save(s) // at the latest with the first event of the room
+	}
 }
 
-func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember, stored map[missed.Key]bool) {
+func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember, stored map[missed.Key]bool) *Member {
 	room := ns.addRoom(sm.Room)
 	m := &Member{room: room, sess: s, from: sm.From, ended: sm.Ended, epoch: sm.Epoch}
 	m.acked.Store(sm.Acked)
@@ -240,6 +245,7 @@ func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember, stored m
 	} else {
 		room.members[s.id] = m
 	}
+	return m
 }
 
 // endSession forgets s: nothing waits for it any longer and its name is free.
