@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"wirelab/internal/style"
 )
 
 // Exit codes.
@@ -79,10 +81,12 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 // errInterrupted ends a command that SIGINT or SIGTERM stopped.
 var errInterrupted = errors.New("interrupted")
 
+// complain writes what went wrong. A server's own words may be in it: nothing
+// of them moves the cursor or begins a line.
 func (a *app) complain(err error, hint string) {
-	fmt.Fprintf(a.err, "wirelab: %v\n", err)
+	fmt.Fprintf(a.err, "wirelab: %s\n", style.Lines(err.Error(), ""))
 	if hint != "" {
-		fmt.Fprintf(a.err, "hint: %s\n", hint)
+		fmt.Fprintf(a.err, "hint: %s\n", style.Lines(hint, ""))
 	}
 }
 

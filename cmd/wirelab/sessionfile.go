@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"unicode/utf16"
 
 	"wirelab/internal/client"
 )
@@ -89,7 +90,7 @@ func (f *sessionFile) save(s client.State) error {
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(append(b, '\n'))
+	_, err = tmp.Write(append(ascii(b), '\n'))
 	if e := tmp.Close(); err == nil {
 		err = e
 	}
@@ -100,6 +101,24 @@ func (f *sessionFile) save(s client.State) error {
 		os.Remove(tmp.Name())
 	}
 	return err
+}
+
+// ascii spells what is not ASCII in a JSON text as escapes: the file has words
+// of the server's in it, and people look at it in a terminal.
+func ascii(text []byte) []byte {
+	var out []byte
+	for _, r := range string(text) {
+		switch {
+		case r < 0x7f:
+			out = append(out, byte(r))
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 func (f *sessionFile) close() {
