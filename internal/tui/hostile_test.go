@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/muesli/termenv"
 
+	"wirelab/internal/cells"
 	"wirelab/internal/chat"
 	"wirelab/internal/client"
 	"wirelab/internal/repl"
@@ -124,6 +125,21 @@ func TestNoTextBeginsALine(t *testing.T) {
 		for _, fake := range []string{"I quit", "messages lost", "yyyy"} {
 			if i := strings.Index(l, fake); i >= 0 && !strings.HasPrefix(l, strings.Repeat(" ", 15)) {
 				t.Errorf("a text begins the line %q", l)
+			}
+		}
+	}
+}
+
+// A text of any size takes a bounded part of the scrollback.
+func TestLongTextsAreCut(t *testing.T) {
+	for _, text := range []string{strings.Repeat("x", 60_000), strings.Repeat("\n", 60_000), strings.Repeat("你", 20_000), strings.Repeat("\xe4", 60_000)} {
+		lines := paragraphs(text, 40)
+		if last := lines[len(lines)-1]; len(lines) > maxLines+1 || !strings.HasPrefix(last, "… and ") {
+			t.Errorf("%d bytes of %q… are drawn in %d lines, the last %q", len(text), text[:3], len(lines), last)
+		}
+		for _, l := range lines {
+			if cells.Width(l) > 40 {
+				t.Errorf("%q is wider than 40", l)
 			}
 		}
 	}

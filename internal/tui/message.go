@@ -1,10 +1,12 @@
 package tui
 
 import (
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/lipgloss"
 
@@ -98,12 +100,29 @@ func (e *entry) prose(width int, when, lead, text string, ink lipgloss.Style) []
 	return lines
 }
 
+// maxShown is how many bytes of a text, and maxLines how many lines, are drawn:
+// one member must not fill everybody's scrollback.
+const (
+	maxShown = 8 << 10
+	maxLines = 200
+)
+
 // paragraphs makes text safe and wraps each of its lines.
 func paragraphs(text string, width int) []string {
 	var lines []string
+	if len(text) > maxShown {
+		n := maxShown
+		for n > maxShown-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text = fmt.Sprintf("%s\n… and %d more bytes", text[:n], len(text)-n)
+	}
 	for l := range strings.SplitSeq(text, "\n") {
 		l = strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    ")
 		lines = append(lines, cells.Wrap(cells.Visible(l), width, width)...)
+	}
+	if more := len(lines) - maxLines; more > 0 {
+		lines = append(lines[:maxLines], cells.Cut(fmt.Sprintf("… and %d more lines", more), width))
 	}
 	return lines
 }
