@@ -198,9 +198,8 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 }
 
 // Receive takes one envelope from the peer; it copies what it keeps, and may
-// change e. An error
-// means that the peer broke the protocol: it has been told, and the transport
-// sends what Next still gives, then closes.
+// change e. An error means that the peer broke the protocol: it has been told,
+// and the transport sends what Next still gives, then closes.
 func (c *Conn) Receive(e *wire.Envelope) error {
 	err := c.receive(e)
 	if err != nil {
@@ -248,7 +247,8 @@ func (c *Conn) receive(e *wire.Envelope) error {
 		}
 		return nil
 	case wire.KindConnect:
-		return apart(func() error { return c.connect(e) })
+		d := *e // so that no other envelope is moved to the heap
+		return apart(func() error { return c.connect(&d) })
 	case wire.KindBye:
 		c.leaving(e)
 		return nil

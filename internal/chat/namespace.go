@@ -56,7 +56,7 @@ func (ns *Namespace) Name() string { return ns.name }
 // On makes fn answer the event. The latest fn for an event counts. Reserved
 // names are refused.
 func (ns *Namespace) On(event string, fn Handler) error {
-	if reservedEvents[event] {
+	if reserved(event) {
 		return &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
 	}
 	ns.handlerMu.Lock()

@@ -96,7 +96,7 @@ func (o Operator) emit(event string, args []any, w *waiter) error {
 	if f := checkLabel("event", []byte(event)); f != nil {
 		return f
 	}
-	if reservedEvents[event] {
+	if reserved(event) {
 		return &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
 	}
 	if args == nil {

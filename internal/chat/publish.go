@@ -24,7 +24,7 @@ func (c *Conn) event(e *wire.Envelope) error {
 	if f := checkLabel("event", e.Event); f != nil {
 		return c.refuse(e, f)
 	}
-	if reservedEvents[string(e.Event)] {
+	if reserved(string(e.Event)) {
 		return c.refuse(e, &wire.Fault{Code: "reserved_event", Message: "event name " + quote(string(e.Event)) + " is reserved"})
 	}
 	if e.Flags&wire.FlagBinary == 0 {
@@ -33,7 +33,8 @@ func (c *Conn) event(e *wire.Envelope) error {
 		}
 	}
 	if len(e.Room) == 0 {
-		return apart(func() error { return c.request(e) })
+		d := *e // so that no other envelope is moved to the heap
+		return apart(func() error { return c.request(&d) })
 	}
 	f := c.feed(e.Namespace, e.Room)
 	if f == nil || f.m.until.Load() != 0 {

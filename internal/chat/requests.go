@@ -268,7 +268,7 @@ func (ns *Namespace) direct(call *Call) (any, error) {
 	if f := checkLabel("event", []byte(event)); f != nil {
 		return nil, f
 	}
-	if reservedEvents[event] {
+	if reserved(event) {
 		return nil, &wire.Fault{Code: "reserved_event", Message: "event name " + quote(event) + " is reserved"}
 	}
 	h := ns.hub
