@@ -112,8 +112,8 @@ func (a *app) chat(ctx context.Context, f *chatFlags, t transports) error {
 		if err != nil {
 			return cannot("--mode unreliable, sequenced or queue", "--mode %q: no such mode", f.mode)
 		}
-		if f.datagram < 256 || f.datagram > wire.MaxUDPPayload {
-			return cannot(fmt.Sprintf("want 256 to %d bytes", wire.MaxUDPPayload), "--datagram %d", f.datagram)
+		if f.datagram < udpchat.MinDatagram || f.datagram > wire.MaxUDPPayload {
+			return cannot(fmt.Sprintf("want %d to %d bytes", udpchat.MinDatagram, wire.MaxUDPPayload), "--datagram %d", f.datagram)
 		}
 		cfg.Dial = (&udpchat.Dialer{Address: f.connect, Mode: mode, Key: []byte(cfg.Key), MaxDatagram: f.datagram}).Dial
 		cfg.Queue = mode == udpchat.Queue

@@ -18,6 +18,7 @@ import (
 	"wirelab/internal/style"
 	"wirelab/internal/tui"
 	"wirelab/internal/wire"
+	"wirelab/udpchat"
 )
 
 const defaultAddress = "127.0.0.1:9000"
@@ -122,7 +123,7 @@ func (f *serveFlags) config(a *app, t transports) (serverConfig, error) {
 		{"--burst", f.burst < 1, f.burst, "at least 1"},
 		{"--session-ttl", f.ttl <= 0, f.ttl, "more than 0"},
 		{"--max-connections", f.maxConns < 1, f.maxConns, "at least 1"},
-		{"--datagram", t.udp && (f.datagram < 256 || f.datagram > wire.MaxUDPPayload), f.datagram, fmt.Sprintf("256 to %d bytes", wire.MaxUDPPayload)},
+		{"--datagram", t.udp && (f.datagram < udpchat.MinDatagram || f.datagram > wire.MaxUDPPayload), f.datagram, fmt.Sprintf("%d to %d bytes", udpchat.MinDatagram, wire.MaxUDPPayload)},
 	} {
 		if n.bad {
 			return cfg, cannot("want "+n.want, "%s %v", n.flag, n.got)

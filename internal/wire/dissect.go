@@ -188,7 +188,7 @@ var (
 		{"event length", 1, decimal},
 		{"seq", 8, decimal},
 		{"prev", 8, decimal},
-		{"id", 8, decimal},
+		{"id", 8, hexadecimal},
 		{"time", 8, timestamp},
 	}
 	datagramColumns = []column{

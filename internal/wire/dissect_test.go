@@ -106,7 +106,7 @@ func ExampleDissectFrame() {
 	// 11 envelope event length     04                 4
 	// 12 envelope seq              0000000000000000   0
 	// 20 envelope prev             0000000000000000   0
-	// 28 envelope id               0000000000000002   2
+	// 28 envelope id               0000000000000002   0000000000000002
 	// 36 envelope time             0000000000000000   none
 	// 44 envelope room             6c6f626279         "lobby"
 	// 49 envelope event            63686174           "chat"
