@@ -122,6 +122,7 @@ type Hub struct {
 	namespaces map[string]*Namespace
 	conns      map[*Conn]struct{}
 	halfOpen   int
+	opening    []*Conn // the half-open ones, oldest first, and some that no longer are
 	sessions   map[uint64]*Session
 	names      map[string]*identity // by skeleton, and by lookKey
 	bans       map[string]string    // skeleton and lookKey to reason
@@ -188,26 +189,35 @@ func (h *Hub) Lobby() string { return h.cfg.Lobby }
 // Attach takes a new connection in. The client has to connect within
 // Config.ConnectTimeout. Without a nonce the hub makes one and sends it as a
 // challenge; a transport whose handshake has a nonce already hands that in.
-// An error means that there are too many connections: close this one.
+// An error means that there are too many connections: close this one. Where it
+// is the half-open ones that are too many, one of them may go instead.
 func (h *Hub) Attach(t Transport, nonce []byte) (*Conn, error) {
 	c := &Conn{hub: h, t: t, info: t.Info(), opened: time.Now()}
 	h.mu.Lock()
+	var out *Conn
+	if h.halfOpen >= h.cfg.MaxHalfOpen && !h.closed {
+		out = h.crowdOut(c)
+	}
 	switch {
 	case h.closed:
 		h.mu.Unlock()
 		return nil, ErrClosed
-	case h.halfOpen >= h.cfg.MaxHalfOpen:
+	case h.halfOpen >= h.cfg.MaxHalfOpen && out == nil:
 		h.faults.add("half_open")
 		h.mu.Unlock()
 		return nil, fmt.Errorf("chat: %d connections have not connected yet, at most %d", h.halfOpen, h.cfg.MaxHalfOpen)
-	case len(h.conns) >= h.cfg.MaxConns:
+	case len(h.conns) >= h.cfg.MaxConns && out == nil:
 		h.faults.add("connections")
 		h.mu.Unlock()
 		return nil, fmt.Errorf("chat: %d connections, at most %d", len(h.conns), h.cfg.MaxConns)
 	}
 	h.halfOpen++
 	h.conns[c] = struct{}{}
+	h.waits(c)
 	h.mu.Unlock()
+	if out != nil {
+		h.turnOut(out)
+	}
 	c.heard.Store(c.opened.UnixNano())
 	c.nonce = nonce
 	if nonce == nil {

@@ -135,9 +135,6 @@ func TestConnectTimeout(t *testing.T) {
 		half[0].connect(wire.SessionNone)
 		time.Sleep(4 * time.Second)
 		late := dial(t, hub, "d")
-		if _, err := hub.Attach(newLink(chat.Info{}), nil); err == nil {
-			t.Error("the fifth Attach = nil, want an error")
-		}
 		half[2].drop()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
