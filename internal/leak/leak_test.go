@@ -1,0 +1,24 @@
+package leak
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+func TestAGoroutineIsSeen(t *testing.T) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		<-end
+		close(ended)
+	}()
+	if left := goroutines(); !strings.Contains(left, "TestAGoroutineIsSeen") {
+		t.Errorf("goroutines() = %q, want the one that this test started", left)
+	}
+	close(end)
+	<-ended
+	if left := goroutines(); left != "" {
+		t.Errorf("goroutines() = %q after its end", left)
+	}
+}
