@@ -15,7 +15,7 @@ import (
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if left := goroutines(); left != "" {
+		if left := goroutines(2 * time.Second); left != "" {
 			fmt.Fprintf(os.Stderr, "goroutines left behind:\n\n%s\n", left)
 			code = 1
 		}
@@ -24,13 +24,14 @@ func Main(m *testing.M) {
 }
 
 // goroutines returns the stacks of goroutines that run code of this module,
-// beside the caller's own. Some need a moment to end.
-func goroutines() string {
-	for end := time.Now().Add(2 * time.Second); ; runtime.Gosched() {
+// beside the caller's own and the one that runs the tests. Some need a moment
+// to end: they get wait.
+func goroutines(wait time.Duration) string {
+	for end := time.Now().Add(wait); ; runtime.Gosched() {
 		buf := make([]byte, 1<<20)
 		var left []string
 		for i, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if i > 0 && strings.Contains(g, "wirelab/") {
+			if i > 0 && strings.Contains(g, "wirelab/") && !strings.Contains(g, "testing.(*M).Run") {
 				left = append(left, g)
 			}
 		}

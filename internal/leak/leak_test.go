@@ -3,6 +3,7 @@ package leak
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) { Main(m) }
@@ -13,12 +14,12 @@ func TestAGoroutineIsSeen(t *testing.T) {
 		<-end
 		close(ended)
 	}()
-	if left := goroutines(); !strings.Contains(left, "TestAGoroutineIsSeen") {
+	if left := goroutines(0); !strings.Contains(left, "TestAGoroutineIsSeen") {
 		t.Errorf("goroutines() = %q, want the one that this test started", left)
 	}
 	close(end)
 	<-ended
-	if left := goroutines(); left != "" {
+	if left := goroutines(2 * time.Second); left != "" {
 		t.Errorf("goroutines() = %q after its end", left)
 	}
 }
