@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,9 +29,8 @@ type Conn struct {
 	// Hub.mu guards these; the reading goroutine, which alone sets sess,
 	// reads it without.
 	sess    *Session
-	sockets map[string]*Socket // by namespace
-	feeds   map[missed.Key]*feed
-	off     bool // detached
+	sockets []*Socket // by namespace
+	off     bool      // detached
 
 	heard  atomic.Int64 // when the peer was last heard, in ns since 1970
 	pinged atomic.Int64
@@ -162,9 +162,6 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 			n += c.bytes
 			clear(c.queue)
 			c.queue, c.bytes = c.queue[:0], 0
-			if cap(c.queue) > 64 {
-				c.queue = nil
-			}
 		}
 		f := c.first
 		if f == nil || n >= max && len(dst) > before {
@@ -192,6 +189,7 @@ func (c *Conn) Next(dst [][]byte, max int) ([][]byte, bool) {
 	some := len(dst) > before
 	if !some {
 		c.awake = false
+		c.queue = nil // who sleeps needs no room for frames
 	}
 	c.mu.Unlock()
 	return dst, some
@@ -387,9 +385,12 @@ func (c *Conn) feed(namespace, room []byte) *feed {
 		}
 	}
 	c.hub.mu.Lock()
-	f := c.feeds[missed.Key{Namespace: string(namespace), Room: string(room)}]
+	var f *feed
+	if m := c.sess.member(string(namespace), string(room)); m != nil {
+		f = m.feed
+	}
 	c.hub.mu.Unlock()
-	if f == nil || f.gone() {
+	if f == nil || f.conn != c || f.gone() {
 		return nil
 	}
 	c.latest[0], c.latest[1] = f, c.latest[0]
@@ -419,10 +420,7 @@ func (c *Conn) Detach(reason string) {
 		return
 	}
 	c.off = true
-	var sockets []*Socket
-	for _, ns := range sortedKeys(c.sockets) {
-		sockets = append(sockets, c.sockets[ns])
-	}
+	sockets := slices.Clone(c.sockets)
 	h.mu.Unlock()
 	for _, s := range sockets {
 		if h.cfg.Hooks.Disconnecting != nil {
@@ -454,13 +452,11 @@ func (h *Hub) detach(c *Conn, reason string, post *hooks) {
 		h.halfOpen--
 		return
 	}
-	for _, f := range c.feeds {
-		f.stop()
+	s.stopFeeds(c)
+	for _, sock := range c.sockets {
+		h.dropSocket(sock, post)
 	}
-	for _, name := range sortedKeys(c.sockets) {
-		h.dropSocket(c.sockets[name], post)
-		delete(c.sockets, name)
-	}
+	c.sockets = nil
 	if s.conn != c {
 		return // fenced off: the session lives on another connection
 	}

@@ -4,9 +4,9 @@ import (
 	"crypto/hmac"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
-	"wirelab/internal/missed"
 	"wirelab/internal/wire"
 )
 
@@ -30,15 +30,25 @@ func (s *Socket) Namespace() *Namespace { return s.ns }
 // Info describes the connection.
 func (s *Socket) Info() Info { return s.conn.info }
 
+// socket returns the connection's socket in the namespace, or nil. Hub.mu is held.
+func (c *Conn) socket(namespace string) *Socket {
+	for _, s := range c.sockets {
+		if s.ns.name == namespace {
+			return s
+		}
+	}
+	return nil
+}
+
 // Rooms returns the names of the rooms that the socket is in, sorted, without
 // those that are its own.
 func (s *Socket) Rooms() []string {
 	s.ns.hub.mu.Lock()
 	defer s.ns.hub.mu.Unlock()
 	rooms := []string{}
-	for _, key := range sortedMembers(s.conn.sess) {
-		if m := s.conn.sess.members[key]; key.Namespace == s.ns.name && m.room.public() && !m.ended {
-			rooms = append(rooms, key.Room)
+	for _, m := range s.conn.sess.members {
+		if m.room.ns == s.ns && m.room.public() && !m.ended {
+			rooms = append(rooms, m.room.name)
 		}
 	}
 	return rooms
@@ -99,7 +109,7 @@ func (c *Conn) connect(e *wire.Envelope) error {
 	c.sess = s
 	h.halfOpen--
 	c.pinged.Store(time.Now().UnixNano())
-	s.spaces[ns.name] = true
+	s.addSpace(ns.name)
 	h.save(s)
 	h.mu.Unlock()
 
@@ -112,7 +122,7 @@ func (c *Conn) connect(e *wire.Envelope) error {
 		c.fresh = true
 	}
 	h.mu.Lock()
-	spaces := sortedKeys(s.spaces)
+	spaces := slices.Clone(s.spaces)
 	h.mu.Unlock()
 	if s.keep {
 		// A new secret must be on disk before the client hears of it, and so
@@ -181,8 +191,8 @@ func (c *Conn) connectSpace(e *wire.Envelope) error {
 		return c.broken("bad_connect", err.Error(), "")
 	}
 	h.mu.Lock()
-	_, there := c.sockets[ns.name]
-	c.sess.spaces[ns.name] = true
+	there := c.socket(ns.name) != nil
+	c.sess.addSpace(ns.name)
 	c.sess.dirty.Store(true)
 	h.mu.Unlock()
 	if there {
@@ -265,7 +275,6 @@ func (h *Hub) admit(c *Conn, body *wire.Connect, name string, post *hooks) (*Ses
 	}
 	s := &Session{
 		hub: h, id: randomID(), keep: body.Session == wire.SessionNew, conn: c, since: time.Now(), info: c.info,
-		members: make(map[missed.Key]*Member, 2), spaces: make(map[string]bool, 1),
 	}
 	if f := h.claim(s, name, randomID(), post); f != nil {
 		return nil, nil, f
@@ -296,9 +305,7 @@ func (h *Hub) resume(c *Conn, body *wire.Connect, name string, post *hooks) (*Se
 		s.secret = s.before
 	}
 	if old := s.conn; old != nil {
-		for _, f := range old.feeds {
-			f.stop()
-		}
+		s.stopFeeds(old)
 		old.Fault(&wire.Fault{Code: "replaced", Message: "the session was resumed on another connection"})
 		post.then(func() {
 			old.end()

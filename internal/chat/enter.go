@@ -17,13 +17,7 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 		return
 	}
 	sock := &Socket{ns: ns, conn: c, id: randomID()}
-	if c.sockets == nil {
-		c.sockets = make(map[string]*Socket, 1)
-	}
-	if c.feeds == nil {
-		c.feeds = make(map[missed.Key]*feed, 2)
-	}
-	c.sockets[ns.name] = sock
+	c.sockets = append(c.sockets, sock)
 	ns.sockets[sock.id] = sock
 	answer.Socket = sock.ID()
 	s := c.sess
@@ -34,12 +28,11 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 		}
 	}
 	var back []*Member
-	for _, key := range sortedMembers(s) {
-		if key.Namespace == ns.name {
-			m := s.members[key]
+	for _, m := range s.members {
+		if m.room.ns == ns {
 			back = append(back, m)
 			if m.room.public() && !m.ended {
-				answer.Rooms = append(answer.Rooms, key.Room)
+				answer.Rooms = append(answer.Rooms, m.room.name)
 			}
 		}
 	}
@@ -80,8 +73,8 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 	if answer.Resumed {
 		event = "member_back"
 	}
-	for _, key := range sortedMembers(s) {
-		if m := s.members[key]; key.Namespace == ns.name && m.room.public() {
+	for _, m := range s.members {
+		if m.room.ns == ns && m.room.public() && !m.ended {
 			h.notify(m.room, s.id, event, post, s.Name(), c.info.Transport, c.info.Mode)
 		}
 	}
@@ -119,7 +112,7 @@ func roomable(name string) bool { return name != "" && name[0] != '@' && name[0]
 // another one, the client is told that it missed what it cannot have.
 func (h *Hub) enterRoom(r *Room, c *Conn, claim wire.RoomCursor, post *hooks) *Member {
 	m, joined := r.join(c.sess, post)
-	if !joined && c.feeds[r.key] != nil {
+	if !joined && m.feed != nil && m.feed.conn == c {
 		return m
 	}
 	at := m.acked.Load()
@@ -137,10 +130,7 @@ func (h *Hub) enterRoom(r *Room, c *Conn, claim wire.RoomCursor, post *hooks) *M
 		}
 	}
 	c.frame(h.cursorFrame(r, from, at, &p))
-	if f := c.feeds[r.key]; f != nil {
-		f.stop()
-	}
-	c.feeds[r.key] = r.start(m, c, at)
+	m.feed = r.start(m, c, at)
 	return m
 }
 
@@ -203,5 +193,5 @@ func (h *Hub) comeBack(m *Member, c *Conn, claim wire.RoomCursor, post *hooks) {
 		h.finish(m, post)
 		return
 	}
-	c.feeds[r.key] = r.start(m, c, at)
+	m.feed = r.start(m, c, at)
 }

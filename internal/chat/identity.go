@@ -20,7 +20,7 @@ type identity struct {
 	name     string
 	skeleton string
 	look     string
-	sessions map[uint64]*Session
+	sessions []*Session
 	bucket   atomic.Pointer[rate.Limiter] // nil until the first event
 }
 
@@ -42,7 +42,7 @@ func (h *Hub) claim(s *Session, name string, id uint64, post *hooks) *wire.Fault
 		}
 		return f
 	}
-	i := &identity{id: id, name: name, sessions: map[uint64]*Session{s.id: s}}
+	i := &identity{id: id, name: name, sessions: []*Session{s}}
 	h.enlist(i, name)
 	s.ident = i
 	s.name.Store(&name)
@@ -80,8 +80,8 @@ func (h *Hub) disown(i *identity, post *hooks) {
 			return
 		}
 	}
-	for _, id := range sortedKeys(i.sessions) {
-		h.endSession(i.sessions[id], "never heard", post)
+	for _, s := range slices.Clone(i.sessions) {
+		h.endSession(s, "never heard", post)
 	}
 }
 
@@ -90,8 +90,9 @@ func (h *Hub) release(s *Session) {
 	if s.ident == nil {
 		return
 	}
-	delete(s.ident.sessions, s.id)
-	if len(s.ident.sessions) == 0 {
+	i := s.ident
+	i.sessions = slices.DeleteFunc(i.sessions, func(other *Session) bool { return other == s })
+	if len(i.sessions) == 0 {
 		h.strike(s.ident)
 	}
 }

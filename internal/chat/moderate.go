@@ -33,8 +33,8 @@ func (ns *Namespace) Kick(room, name, reason string) error {
 		return f
 	}
 	kicked := false
-	for _, id := range sortedKeys(who.sessions) {
-		m := r.members[id]
+	for _, s := range who.sessions {
+		m := r.members[s.id]
 		if m == nil {
 			continue
 		}
@@ -52,8 +52,8 @@ func (h *Hub) kick(m *Member, reason string, post *hooks) {
 	s, r := m.sess, m.room
 	// No feed reads while the end is set: after it, none reads beyond it.
 	c, cursor := s.conn, uint64(stopped)
-	if c != nil && c.feeds[r.key] != nil {
-		cursor = c.feeds[r.key].stop()
+	if m.feed != nil {
+		cursor = m.feed.stop()
 	}
 	head, acked := r.log.Head(), m.acked.Load()
 	m.ended = true
@@ -64,7 +64,7 @@ func (h *Hub) kick(m *Member, reason string, post *hooks) {
 		m.drain = true
 		r.draining++
 		if cursor != stopped {
-			c.feeds[r.key] = r.start(m, c, cursor)
+			m.feed = r.start(m, c, cursor)
 		}
 	}
 	if c != nil {
@@ -96,8 +96,7 @@ func (h *Hub) Ban(name, reason string) error {
 		h.queue.Put(tableBans, key, wire.EncodeBody(reason))
 	}
 	if i := h.holder(name); i != nil {
-		for _, id := range sortedKeys(i.sessions) {
-			s := i.sessions[id]
+		for _, s := range slices.Clone(i.sessions) {
 			s.over = true
 			h.queue.Put(tableSessions, wire.Hex16(s.id), nil)
 			if s.conn == nil {
@@ -106,9 +105,7 @@ func (h *Hub) Ban(name, reason string) error {
 				continue
 			}
 			conns = append(conns, s.conn)
-			for _, f := range s.conn.feeds {
-				f.stop()
-			}
+			s.stopFeeds(s.conn)
 		}
 	}
 	h.mu.Unlock()

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -117,7 +116,7 @@ func (r *Room) public() bool { return r.name != "" && r.name[0] != '@' && r.name
 // join makes s a member of the room from its head on. Hub.mu is held. It
 // reports whether s was not a member before.
 func (r *Room) join(s *Session, post *hooks) (*Member, bool) {
-	former := s.members[r.key]
+	former := s.member(r.key.Namespace, r.name)
 	if former != nil && !former.ended {
 		return former, false
 	}
@@ -130,12 +129,16 @@ func (r *Room) join(s *Session, post *hooks) (*Member, bool) {
 	m.acked.Store(head)
 	m.sent.Store(head)
 	m.trace.joined = time.Now()
-	s.members[r.key] = m
 	r.members[s.id] = m
-	if former != nil && former.drain {
-		former.drain = false
-		r.draining--
+	if former != nil {
+		former.halt()
+		s.remove(former)
+		if former.drain {
+			former.drain = false
+			r.draining--
+		}
 	}
+	s.add(m)
 	post.addWho(h.cfg.Hooks.Join, r.ns.name, r.name, s.Name())
 	if s.keep {
 		h.save(s)
@@ -155,16 +158,10 @@ func (h *Hub) leave(m *Member, reason string, post *hooks) {
 // still there. Hub.mu is held.
 func (h *Hub) finish(m *Member, post *hooks) bool {
 	s, r := m.sess, m.room
-	if s.members[r.key] != m {
+	if !s.remove(m) {
 		return false
 	}
-	delete(s.members, r.key)
-	if c := s.conn; c != nil {
-		if f := c.feeds[r.key]; f != nil {
-			f.stop()
-			delete(c.feeds, r.key)
-		}
-	}
+	m.halt()
 	s.dirty.Store(true)
 	if m.drain {
 		m.drain = false
@@ -198,18 +195,6 @@ func (h *Hub) reap(r *Room, post *hooks) {
 	delete(r.ns.rooms, r.name)
 	h.queue.Drop(r.key)
 	post.add(h.cfg.Hooks.DeleteRoom, r.ns.name, r.name)
-}
-
-// sortedMembers returns the keys of s's rooms in order.
-func sortedMembers(s *Session) []missed.Key {
-	keys := make([]missed.Key, 0, len(s.members))
-	for k := range s.members {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b missed.Key) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Room, b.Room))
-	})
-	return keys
 }
 
 // Hooks are called after the fact from the goroutine that caused it, in the

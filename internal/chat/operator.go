@@ -168,8 +168,8 @@ func (o Operator) answerers(rooms []*Room, marks []*missed.Mark) []*Socket {
 	var sockets []*Socket
 	for i, r := range rooms {
 		for id, m := range r.members {
-			if c := m.sess.conn; c != nil && marks[i].Allows(id) && c.sockets[o.ns.name] != nil {
-				sockets = append(sockets, c.sockets[o.ns.name])
+			if c := m.sess.conn; c != nil && marks[i].Allows(id) && c.socket(o.ns.name) != nil {
+				sockets = append(sockets, c.socket(o.ns.name))
 			}
 		}
 	}
@@ -246,11 +246,11 @@ func (h *Hub) openOwn(r *Room, c *Conn) {
 	// The hooks were told when the socket came to be.
 	var quiet hooks
 	m, _ := r.join(c.sess, &quiet)
-	if c.feeds[r.key] == nil {
+	if m.feed == nil || m.feed.conn != c {
 		p := wire.Position{Epoch: wire.Epoch(r.log.Epoch()), Head: r.log.Head()}
 		at := m.acked.Load()
 		c.frame(h.cursorFrame(r, at, at, &p))
-		c.feeds[r.key] = r.start(m, c, at)
+		m.feed = r.start(m, c, at)
 	}
 }
 
@@ -259,7 +259,7 @@ func (h *Hub) dropSocket(s *Socket, post *hooks) {
 	delete(s.ns.sockets, s.id)
 	name := s.ID()
 	if r := s.ns.rooms[name]; r != nil {
-		if m := s.conn.sess.members[r.key]; m != nil {
+		if m := s.conn.sess.member(s.ns.name, name); m != nil {
 			var quiet hooks
 			h.leave(m, "disconnected", &quiet)
 		}

@@ -158,7 +158,7 @@ func (c *Conn) failed(ack *wire.Envelope, f *wire.Fault) {
 // request hands an event without a room to the namespace's handler.
 func (c *Conn) request(e *wire.Envelope) error {
 	c.hub.mu.Lock()
-	sock := c.sockets[string(e.Namespace)]
+	sock := c.socket(string(e.Namespace))
 	c.hub.mu.Unlock()
 	if sock == nil {
 		return c.refuse(e, &wire.Fault{Code: "not_connected", Message: "not connected to namespace " + quote(string(e.Namespace))})
@@ -260,8 +260,8 @@ func (h *Hub) notifyAll(s *Session, event, reason string, post *hooks) {
 		reason = "left"
 	}
 	reason = clip(reason)
-	for _, key := range sortedMembers(s) {
-		if m := s.members[key]; m.room.public() && !m.ended {
+	for _, m := range s.members {
+		if m.room.public() && !m.ended {
 			h.notify(m.room, s.id, event, post, s.Name(), reason)
 		}
 	}

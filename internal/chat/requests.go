@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"wirelab/internal/missed"
 	"wirelab/internal/wire"
 )
 
@@ -94,7 +93,7 @@ func (ns *Namespace) join(call *Call) (any, error) {
 	if f := c.fenced(); f != nil {
 		return nil, f
 	}
-	m := c.sess.members[missed.Key{Namespace: ns.name, Room: name}]
+	m := c.sess.member(ns.name, name)
 	fresh := m == nil || m.ended
 	if fresh && h.countRooms(c.sess) >= h.cfg.MaxRooms {
 		return nil, h.tooManyRooms(name)
@@ -155,7 +154,7 @@ func (ns *Namespace) leave(call *Call) (any, error) {
 	if f := c.fenced(); f != nil {
 		return nil, f
 	}
-	m := c.sess.members[missed.Key{Namespace: ns.name, Room: name}]
+	m := c.sess.member(ns.name, name)
 	if m == nil || !m.room.public() {
 		return nil, &wire.Fault{Code: "not_in_room", Message: "not a member of " + quote(name)}
 	}
@@ -212,7 +211,7 @@ func (ns *Namespace) memberOf(call *Call) (r *Room, unlock func(), err error) {
 		return nil, nil, err
 	}
 	ns.hub.mu.Lock()
-	m := call.Socket.conn.sess.members[missed.Key{Namespace: ns.name, Room: name}]
+	m := call.Socket.conn.sess.member(ns.name, name)
 	if m == nil || m.ended {
 		ns.hub.mu.Unlock()
 		return nil, nil, &wire.Fault{Code: "not_in_room", Message: "not a member of " + quote(name), Hint: "join the room first"}
@@ -245,8 +244,8 @@ func (ns *Namespace) nick(call *Call) (any, error) {
 	if f := h.rename(s, name); f != nil {
 		return nil, f
 	}
-	for _, key := range sortedMembers(s) {
-		if m := s.members[key]; m.room.public() && !m.ended {
+	for _, m := range s.members {
+		if m.room.public() && !m.ended {
 			h.notify(m.room, s.id, "member_renamed", &post, old, name)
 		}
 	}
@@ -310,8 +309,8 @@ func (ns *Namespace) direct(call *Call) (any, error) {
 // nil if none of them is in the namespace. Hub.mu is held.
 func (h *Hub) openIdentity(ns *Namespace, who *identity) *Room {
 	var in []*Session
-	for _, id := range sortedKeys(who.sessions) {
-		if s := who.sessions[id]; s.spaces[ns.name] {
+	for _, s := range who.sessions {
+		if slices.Contains(s.spaces, ns.name) {
 			in = append(in, s)
 		}
 	}
@@ -323,7 +322,7 @@ func (h *Hub) openIdentity(ns *Namespace, who *identity) *Room {
 	for _, s := range in {
 		switch {
 		case r.members[s.id] != nil:
-		case s.conn != nil && s.conn.sockets[ns.name] != nil:
+		case s.conn != nil && s.conn.socket(ns.name) != nil:
 			h.openOwn(r, s.conn)
 		default:
 			r.join(s, &quiet)

@@ -45,6 +45,7 @@ type Member struct {
 	until atomic.Uint64 // may see nothing after this; 0: no end
 	ended bool          // removed: reads up to until and is gone; Hub.mu
 	drain bool          // is counted in Room.draining; Hub.mu
+	feed  *feed         // of the present connection, nil while away; Hub.mu
 	left  time.Time     // for past members
 	trace trace
 }
@@ -99,6 +100,14 @@ func (f *feed) stop() (cursor uint64) {
 	f.unpark()
 	r.mu.Unlock()
 	return cursor
+}
+
+// halt ends m's feed, if it has one. Hub.mu is held.
+func (m *Member) halt() {
+	if m.feed != nil {
+		m.feed.stop()
+		m.feed = nil
+	}
 }
 
 func (f *feed) unpark() {

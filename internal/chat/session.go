@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,16 +31,59 @@ type Session struct {
 	secret, before [sha256.Size]byte
 	hasBefore      bool
 
-	conn      *Conn // nil while away
-	members   map[missed.Key]*Member
-	elsewhere []savedMember   // in namespaces that this server does not have now
-	spaces    map[string]bool // namespaces to be in after a resume
-	since     time.Time       // connected, or away
-	info      Info            // of the latest connection
-	dirty     atomic.Bool     // a cursor moved since the last save
+	conn      *Conn         // nil while away
+	members   []*Member     // sorted by the room's key
+	elsewhere []savedMember // in namespaces that this server does not have now
+	spaces    []string      // namespaces to be in after a resume
+	since     time.Time     // connected, or away
+	info      Info          // of the latest connection
+	dirty     atomic.Bool   // a cursor moved since the last save
 
 	lost, delivered, dropped atomic.Uint64
 	retransmit               atomic.Uint64
+}
+
+// member returns s's membership of the room, or nil. Hub.mu is held.
+func (s *Session) member(namespace, room string) *Member {
+	for _, m := range s.members {
+		if m.room.name == room && m.room.key.Namespace == namespace {
+			return m
+		}
+	}
+	return nil
+}
+
+// add puts a membership among the others. Hub.mu is held.
+func (s *Session) add(m *Member) {
+	at, _ := slices.BinarySearchFunc(s.members, m.room.key, func(m *Member, k missed.Key) int { return m.room.key.Compare(k) })
+	s.members = slices.Insert(s.members, at, m)
+}
+
+// remove takes a membership out, and reports whether it was there. Hub.mu is held.
+func (s *Session) remove(m *Member) bool {
+	at := slices.Index(s.members, m)
+	if at < 0 {
+		return false
+	}
+	// A copy: others may be going through it.
+	s.members = slices.Concat(s.members[:at], s.members[at+1:])
+	return true
+}
+
+// addSpace notes that s is in a namespace. Hub.mu is held.
+func (s *Session) addSpace(namespace string) {
+	if at, there := slices.BinarySearch(s.spaces, namespace); !there {
+		s.spaces = slices.Insert(s.spaces, at, namespace)
+	}
+}
+
+// stopFeeds ends what c reads for s. Hub.mu is held.
+func (s *Session) stopFeeds(c *Conn) {
+	for _, m := range s.members {
+		if m.feed != nil && m.feed.conn == c {
+			m.halt()
+		}
+	}
 }
 
 // Name returns the identity's name.
@@ -121,16 +165,16 @@ func (h *Hub) save(s *Session) {
 	}
 	r := savedSession{
 		Name: s.ident.name, Identity: s.ident.id, Secret: s.secret[:], Away: s.since,
-		Present: s.conn != nil, Info: s.info, Spaces: sortedKeys(s.spaces),
+		Present: s.conn != nil, Info: s.info, Spaces: s.spaces,
 	}
 	if s.hasBefore {
 		r.Before = s.before[:]
 	}
-	for _, k := range sortedMembers(s) {
+	for _, m := range s.members {
+		k := m.room.key
 		if k.Room != "" && k.Room[0] == '#' {
 			continue // a socket's own room ends with its connection
 		}
-		m := s.members[k]
 		r.Members = append(r.Members, savedMember{
 			Namespace: k.Namespace, Room: k.Room, Epoch: m.epoch, From: m.from,
 			Acked: m.acked.Load(), Sent: m.sent.Load(), Until: m.until.Load(), Ended: m.ended,
@@ -187,7 +231,6 @@ func (h *Hub) restore() error {
 func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored map[missed.Key]bool) {
 	s := &Session{
 		hub: h, id: id, keep: true, heard: true, since: r.Away, info: r.Info,
-		members: make(map[missed.Key]*Member), spaces: make(map[string]bool),
 	}
 	if s.since.IsZero() {
 		s.since = now
@@ -195,7 +238,7 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored m
 	copy(s.secret[:], r.Secret)
 	s.hasBefore = copy(s.before[:], r.Before) == sha256.Size
 	if i := h.names[skeleton(r.Name)]; i != nil && i.id == r.Identity {
-		i.sessions[id] = s
+		i.sessions = append(i.sessions, s)
 		s.ident = i
 		s.name.Store(&i.name)
 	} else if f := h.claim(s, r.Name, r.Identity, &hooks{}); f != nil {
@@ -205,7 +248,7 @@ func (h *Hub) restoreSession(id uint64, r *savedSession, now time.Time, stored m
 	}
 	for _, ns := range r.Spaces {
 		if h.namespaces[ns] != nil {
-			s.spaces[ns] = true
+			s.addSpace(ns)
 		}
 	}
 	h.sessions[id] = s
@@ -238,7 +281,7 @@ func (h *Hub) restoreMember(ns *Namespace, s *Session, sm *savedMember, stored m
 		// is the same to everybody.
 		m.epoch = room.log.Epoch()
 	}
-	s.members[room.key] = m
+	s.add(m)
 	if m.ended {
 		m.drain = true
 		room.draining++
@@ -253,8 +296,8 @@ func (h *Hub) endSession(s *Session, reason string, post *hooks) {
 	if h.sessions[s.id] != s {
 		return
 	}
-	for _, key := range sortedMembers(s) {
-		h.leave(s.members[key], reason, post)
+	for _, m := range slices.Clone(s.members) {
+		h.leave(m, reason, post)
 	}
 	delete(h.sessions, s.id)
 	h.release(s)

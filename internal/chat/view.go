@@ -94,8 +94,8 @@ func (s *Session) view() MemberView {
 		v.Retransmit += c.notes[NoteRetransmit].Load()
 		v.BytesIn, v.BytesOut = c.notes[NoteBytesIn].Load(), c.notes[NoteBytesOut].Load()
 	}
-	for _, key := range sortedMembers(s) {
-		m := s.members[key]
+	for _, m := range s.members {
+		key := m.room.key
 		if key.Room == "" || key.Room[0] == '#' {
 			continue
 		}
