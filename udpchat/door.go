@@ -320,13 +320,15 @@ func (v *service) data(now time.Time, b []byte, h *wire.Header, payload []byte, 
 }
 
 // admit reports whether the datagram is p's. With MACs a good one that is newer
-// than all before moves the peer to where it came from (a NAT gave it another
-// port); without them nothing from elsewhere is believed.
+// than all before moves the peer to the port that it came from (a NAT gave it
+// another); without them nothing from elsewhere is believed. Nobody moves to
+// another host: who has the key could lie about the source, and make the server
+// send a room's events to somebody who never asked (RFC 9000, section 9.3).
 func (p *peer) admit(b []byte, h *wire.Header, addr net.Addr, from netip.AddrPort) error {
 	if p.gone || p.accept == nil {
 		return errType
 	}
-	if from != p.from && p.sess.check == nil {
+	if from != p.from && (p.sess.check == nil || from.Addr() != p.from.Addr()) {
 		return errAddress
 	}
 	if err := p.sess.authentic(b, h); err != nil {

@@ -3,6 +3,7 @@ package udpchat
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -204,6 +205,42 @@ func TestMove(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMoveElsewhere: a member that has the key, and lies about its source, makes
+// the server send nothing to another host.
+func TestMoveElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(1)
+		server := &Server{Hub: newHub(t, chat.Config{Key: []byte("sesame")})}
+		serve(t, server, n.listen(serverAt))
+		d := &Dialer{Address: serverAt, Net: n.dial, Mode: Queue, Key: []byte("sesame")}
+		ana, bob := join(t, d, "ana", wire.Connect{}, nil), join(t, d, "bob", wire.Connect{}, nil)
+		victim := n.listen("10.9.9.9:53")
+		own := bob.link.(*link).conn.(*connected)
+		home := own.at
+		spoof := func(at netip.AddrPort) {
+			own.mu.Lock()
+			defer own.mu.Unlock()
+			own.at = at
+		}
+		spoof(victim.at)
+		bob.say("send it there", 0)
+		synctest.Wait()
+		spoof(home)
+		if got := server.Stats().WrongAddresses; got == 0 {
+			t.Error("no datagram from a wrong address was counted")
+		}
+		for range 20 {
+			ana.say("a word", 0)
+		}
+		bob.hears("a word")
+		if got := len(victim.queue); got > 0 {
+			t.Errorf("%d datagrams went to somebody who never said a word", got)
+		}
+		bob.link.Close()
+		ana.link.Close()
+	})
 }
 
 // TestManyRooms: a Connect and its answer that do not fit into one datagram.
