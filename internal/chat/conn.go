@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"wirelab/internal/missed"
 	"wirelab/internal/wire"
 )
@@ -40,15 +38,15 @@ type Conn struct {
 	ended  atomic.Bool // is being closed: nothing more is taken in
 
 	// The reading goroutine's own.
-	now    time.Time     // of the batch in hand; zero between batches
-	dirty  []*Room       // published to since the last Flush
-	latest [2]*feed      // of the rooms named last, the newest first
-	limit  *rate.Limiter // nil until the first event, or if there is no limit
-	sender []byte        // the session's name, in the bytes of
-	name   *string       // this
-	others *missed.Mark  // everyone but this session; nil until needed
-	tries  int           // refused Connects
-	fresh  bool          // Connected was sent and the client not heard since
+	now    time.Time    // of the batch in hand; zero between batches
+	dirty  []*Room      // published to since the last Flush
+	latest [2]*feed     // of the rooms named last, the newest first
+	bucket bucket       // of events
+	sender []byte       // the session's name, in the bytes of
+	name   *string      // this
+	others *missed.Mark // everyone but this session; nil until needed
+	tries  int          // refused Connects
+	fresh  bool         // Connected was sent and the client not heard since
 
 	mu          sync.Mutex
 	queue       [][]byte // control frames that wait; before any event

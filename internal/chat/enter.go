@@ -63,7 +63,12 @@ func (c *Conn) enter(ns *Namespace, id uint64, answer *wire.Connected, ask []wir
 		case h.countRooms(s) >= h.cfg.MaxRooms:
 			c.fault(h.tooManyRooms(rc.Room), []byte(ns.name), 0)
 		default:
-			h.enterRoom(ns.addRoom(rc.Room), c, claim, post)
+			room, f := ns.roomFor(rc.Room)
+			if f != nil {
+				c.fault(f, []byte(ns.name), 0)
+				continue
+			}
+			h.enterRoom(room, c, claim, post)
 		}
 	}
 	if h.cfg.Hooks.Connect != nil {

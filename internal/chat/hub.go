@@ -56,6 +56,7 @@ type Config struct {
 	MaxConns     int     // if zero, 100,000
 	MaxSessions  int     // absent and present; if zero, 100,000
 	MaxRooms     int     // rooms that one session may be in, at most 128; if zero, 64
+	MaxAllRooms  int     // rooms that clients may make, over all namespaces; if zero, 10,000
 	MaxPending   int     // acknowledgements awaited from one connection; if zero, 1,024
 	MaxControl   int     // bytes of control frames waiting for one connection; if zero, 1 MiB
 }
@@ -94,6 +95,7 @@ func (c *Config) setDefaults() {
 	def(&c.MaxConns, 100_000)
 	def(&c.MaxSessions, 100_000)
 	def(&c.MaxRooms, 64)
+	def(&c.MaxAllRooms, 10_000)
 	def(&c.MaxPending, 1024)
 	def(&c.MaxControl, 1<<20)
 }
@@ -107,26 +109,30 @@ var ErrClosed = errors.New("chat: the hub is closed")
 
 // A Hub connects members to rooms. Make one with [New].
 type Hub struct {
-	cfg    Config
-	queue  *missed.Queue
-	log    *slog.Logger
-	began  time.Time
-	stats  counters
+	cfg   Config
+	queue *missed.Queue
+	log   *slog.Logger
+	began time.Time
+	stats counters
+
+	perConn, perIdentity rate
+
 	faults tally
 
 	// mu guards everything below and all membership: who is in which room,
 	// which connection a session has. It is not taken to publish or deliver.
 	// Order of locks: mu, then Room.mu, then the log's own, then Conn.mu.
-	mu         sync.Mutex
-	closed     bool
-	namespaces map[string]*Namespace
-	conns      map[*Conn]struct{}
-	halfOpen   int
-	opening    []*Conn // the half-open ones, oldest first, and some that no longer are
-	sessions   map[uint64]*Session
-	names      map[string]*identity // by skeleton, and by lookKey
-	bans       map[string]string    // skeleton and lookKey to reason
-	pending    pendingAcks
+	mu          sync.Mutex
+	closed      bool
+	namespaces  map[string]*Namespace
+	conns       map[*Conn]struct{}
+	publicRooms int
+	halfOpen    int
+	opening     []*Conn // the half-open ones, oldest first, and some that no longer are
+	sessions    map[uint64]*Session
+	names       map[string]*identity // by skeleton, and by lookKey
+	bans        map[string]string    // skeleton and lookKey to reason
+	pending     pendingAcks
 
 	stop   chan struct{}
 	ticker sync.WaitGroup
@@ -152,6 +158,8 @@ func New(cfg Config) (*Hub, error) {
 		stop:       make(chan struct{}),
 	}
 	h.pending.init(&h.faults)
+	h.perConn = newRate(cfg.Rate, cfg.Burst)
+	h.perIdentity = newRate(cfg.IdentityRate, 2*cfg.Burst)
 	if cfg.MaxRooms > mostRooms {
 		return nil, fmt.Errorf("chat: Config.MaxRooms is %d, at most %d: their names must fit one envelope", cfg.MaxRooms, mostRooms)
 	}

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"wirelab/internal/wire"
 )
@@ -21,7 +18,7 @@ type identity struct {
 	skeleton string
 	look     string
 	sessions []*Session
-	bucket   atomic.Pointer[rate.Limiter] // nil until the first event
+	bucket   bucket
 }
 
 // ownRoom is the name of the room that direct messages to the identity go to.
@@ -147,17 +144,6 @@ func (h *Hub) rename(s *Session, name string) *wire.Fault {
 		h.save(s)
 	}
 	return nil
-}
-
-// limiter returns the identity's token bucket, nil if there is no limit. It
-// may be called without the hub's lock.
-func (i *identity) limiter(cfg *Config) *rate.Limiter {
-	limit := i.bucket.Load()
-	if limit == nil && cfg.IdentityRate > 0 {
-		i.bucket.CompareAndSwap(nil, rate.NewLimiter(rate.Limit(cfg.IdentityRate), 2*cfg.Burst))
-		limit = i.bucket.Load()
-	}
-	return limit
 }
 
 func banFault(name, why string) *wire.Fault {

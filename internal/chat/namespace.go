@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -80,7 +81,20 @@ func (ns *Namespace) addRoom(name string) *Room {
 	r := &Room{ns: ns, name: name, key: key, log: ns.hub.queue.Log(key), members: make(map[uint64]*Member)}
 	r.log.SetOwner(r)
 	ns.rooms[name] = r
+	if r.public() {
+		ns.hub.publicRooms++
+	}
 	return r
+}
+
+// roomFor returns the room that a client asks for, made if need be and there
+// are not too many. Hub.mu is held.
+func (ns *Namespace) roomFor(name string) (*Room, *wire.Fault) {
+	if h := ns.hub; ns.rooms[name] == nil && h.publicRooms >= h.cfg.MaxAllRooms {
+		return nil, &wire.Fault{Code: "too_many_rooms", Message: fmt.Sprintf("no room %q is made: the server has %d rooms, at most %d", name, h.publicRooms, h.cfg.MaxAllRooms),
+			Hint: "join one that there is"}
+	}
+	return ns.addRoom(name), nil
 }
 
 // dropOrphans forgets stored rooms that nobody is in any longer. Those of
@@ -193,6 +207,9 @@ func (h *Hub) reap(r *Room, post *hooks) {
 		return
 	}
 	delete(r.ns.rooms, r.name)
+	if r.public() {
+		h.publicRooms--
+	}
 	h.queue.Drop(r.key)
 	post.add(h.cfg.Hooks.DeleteRoom, r.ns.name, r.name)
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/time/rate"
-
 	"wirelab/internal/missed"
 	"wirelab/internal/wire"
 )
@@ -108,29 +106,6 @@ func storeFault(err error) *wire.Fault {
 		return &wire.Fault{Code: "no_room", Message: err.Error()}
 	default:
 		return &wire.Fault{Code: "store", Message: err.Error(), RetryMS: 1000}
-	}
-}
-
-// limited takes one event from the connection's and the identity's buckets.
-func (c *Conn) limited() *wire.Fault {
-	cfg := &c.hub.cfg
-	if c.limit == nil && cfg.Rate > 0 {
-		c.limit = rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Burst)
-	}
-	if c.limit != nil && !c.limit.AllowN(c.now, 1) {
-		return overLimit(c.limit, "connection")
-	}
-	if limit := c.sess.ident.limiter(cfg); limit != nil && !limit.AllowN(c.now, 1) {
-		return overLimit(limit, "identity")
-	}
-	return nil
-}
-
-func overLimit(limit *rate.Limiter, per string) *wire.Fault {
-	wait := time.Duration(float64(time.Second) / float64(limit.Limit()))
-	return &wire.Fault{
-		Code: "rate", RetryMS: max(1, wait.Milliseconds()),
-		Message: fmt.Sprintf("more than %g events/s for one %s (burst %d)", float64(limit.Limit()), per, limit.Burst()),
 	}
 }
 

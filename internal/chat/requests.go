@@ -98,7 +98,11 @@ func (ns *Namespace) join(call *Call) (any, error) {
 	if fresh && h.countRooms(c.sess) >= h.cfg.MaxRooms {
 		return nil, h.tooManyRooms(name)
 	}
-	m = h.enterRoom(ns.addRoom(name), c, wire.RoomCursor{}, &post)
+	room, f := ns.roomFor(name)
+	if f != nil {
+		return nil, f
+	}
+	m = h.enterRoom(room, c, wire.RoomCursor{}, &post)
 	if fresh {
 		h.notify(m.room, c.sess.id, "member_joined", &post, c.sess.Name(), c.info.Transport, c.info.Mode)
 	}
@@ -176,12 +180,13 @@ type RoomInfo struct {
 }
 
 func (ns *Namespace) listRooms() []RoomInfo {
+	names := ns.Rooms() // sorted, with the hub not locked: there may be many
 	ns.hub.mu.Lock()
 	defer ns.hub.mu.Unlock()
 	rooms, size := []RoomInfo{}, 0
-	for _, name := range sortedKeys(ns.rooms) {
+	for _, name := range names {
 		r := ns.rooms[name]
-		if !r.public() {
+		if r == nil {
 			continue
 		}
 		// JSON may need six bytes for one of a name.
