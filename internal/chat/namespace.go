@@ -111,14 +111,14 @@ func (h *Hub) dropOrphans() {
 // Rooms returns the names of the namespace's rooms, sorted, without the
 // sockets' and identities' own.
 func (ns *Namespace) Rooms() []string {
-	ns.hub.mu.Lock()
-	defer ns.hub.mu.Unlock()
 	var names []string
+	ns.hub.mu.Lock()
 	for name, r := range ns.rooms {
 		if r.public() {
 			names = append(names, name)
 		}
 	}
+	ns.hub.mu.Unlock()
 	slices.Sort(names)
 	return names
 }
