@@ -84,10 +84,12 @@ func (c *conn) Wake() {
 func (c *conn) Close() {
 	c.mu.Lock()
 	first := !c.closing
-	c.closing = true
+	if first {
+		c.closing = true
+		c.nc.SetWriteDeadline(time.Now().Add(drainTime))
+	}
 	c.mu.Unlock()
 	if first {
-		c.nc.SetWriteDeadline(time.Now().Add(drainTime))
 		c.Wake()
 	}
 }
@@ -327,9 +329,13 @@ func (c *conn) write() {
 
 // send writes the slices: the log's own bytes, without a copy.
 func (c *conn) send(b *batch) (int64, error) {
-	if now := time.Now(); now.Sub(c.armed) > c.writeTimeout/6 && !c.isClosing() {
+	if now := time.Now(); now.Sub(c.armed) > c.writeTimeout/6 {
 		c.armed = now
-		c.nc.SetWriteDeadline(now.Add(c.writeTimeout))
+		c.mu.Lock()
+		if !c.closing { // else drainTime counts
+			c.nc.SetWriteDeadline(now.Add(c.writeTimeout))
+		}
+		c.mu.Unlock()
 	}
 	size := 0
 	for _, p := range b.slices {

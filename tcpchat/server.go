@@ -27,8 +27,8 @@ type Server struct {
 	Hub    *chat.Hub
 	Logger *slog.Logger // if nil, nothing is logged
 
-	// WriteTimeout ends a connection that takes nothing for so long; if
-	// zero, 30 s. It is exact to a sixth.
+	// WriteTimeout ends a connection that does not take a write, of up to
+	// 256 KiB, in so long; if zero, 30 s. It is exact to a sixth.
 	WriteTimeout time.Duration
 }
 

@@ -263,7 +263,7 @@ func (c *Client) Ready(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		switch {
-		case c.live != nil && c.live.open && !c.live.dead:
+		case c.online():
 			c.mu.Unlock()
 			return nil
 		case c.over:
@@ -280,6 +280,15 @@ func (c *Client) Ready(ctx context.Context) error {
 		}
 	}
 }
+
+// reachable reports whether the server can be asked something. c.mu is held.
+func (c *Client) reachable() bool {
+	l := c.live
+	return l != nil && !l.dead && !l.leaving
+}
+
+// online reports whether emits go out. c.mu is held.
+func (c *Client) online() bool { return c.reachable() && c.live.open }
 
 // Offline says goodbye to the server and stays away for d, or until Online if
 // d is 0. Emits are kept meanwhile.

@@ -201,8 +201,7 @@ func (c *Client) post(s *Space, m *Message) (*Pending, error) {
 	if c.over {
 		return nil, ErrClosed
 	}
-	open := c.live != nil && c.live.open
-	if m.Volatile && !open {
+	if m.Volatile && !c.online() {
 		c.stats.VolatileDropped++
 		return nil, fmt.Errorf("volatile %q dropped: %w", m.Event, ErrOffline)
 	}
@@ -410,7 +409,7 @@ func (c *Client) send(ctx context.Context, s *Space, m *Message) (Ack, error) {
 			c.mu.Unlock()
 			break
 		}
-		if !errors.Is(err, ErrFull) || c.live == nil || !c.live.open {
+		if !errors.Is(err, ErrFull) || !c.online() {
 			c.mu.Unlock()
 			return Ack{}, err
 		}

@@ -60,6 +60,9 @@ func (l fakeLink) Send(frame []byte) error {
 	}
 	select {
 	case l.in <- slices.Clone(frame):
+		if wire.Kind(frame[wire.LengthSize+1]) == wire.KindBye {
+			l.hang() // as a server does after a goodbye
+		}
 		return nil
 	case <-l.done:
 		return io.ErrClosedPipe

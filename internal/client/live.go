@@ -18,6 +18,7 @@ const (
 	settled      = 5 * time.Second // a connection that held so long was a good one
 	setupTime    = 10 * time.Second
 	farewellTime = 2 * time.Second // for what still has to be sent before leaving
+	closeTime    = 300 * time.Millisecond
 	pingEvery    = 5 * time.Second // while somebody asks for Stats
 	askedLately  = 12 * time.Second
 )
@@ -302,11 +303,23 @@ func (c *Client) farewell(ctx context.Context, l *live) {
 	c.mu.Lock()
 	l.leaving = true
 	c.kick()
+	c.signal()
 	c.mu.Unlock()
 	select {
 	case <-l.drained:
 	case <-l.ended:
+		return
 	case <-t.C:
+		return
+	}
+	// The server closes after the goodbye. To wait for that lets the reader
+	// take what still comes: a socket that is closed with unread bytes resets
+	// the connection, and the goodbye may be lost with it.
+	last := time.NewTimer(closeTime)
+	defer last.Stop()
+	select {
+	case <-l.ended:
+	case <-last.C:
 	}
 }
 

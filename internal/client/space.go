@@ -128,7 +128,7 @@ func (s *Space) Leave(ctx context.Context, room string) error {
 	c := s.c
 	c.mu.Lock()
 	delete(s.rooms, room)
-	if c.live == nil && !c.over {
+	if !c.reachable() && !c.over {
 		if s.left == nil {
 			s.left = make(map[string]bool)
 		}
@@ -158,7 +158,7 @@ func (s *Space) Request(ctx context.Context, event string, args ...any) (json.Ra
 	}
 	c := s.c
 	c.mu.Lock()
-	if c.live == nil || c.live.dead || c.live.leaving {
+	if !c.reachable() {
 		err := ErrOffline
 		if c.over {
 			err = ErrClosed
@@ -191,7 +191,7 @@ func (c *Client) Enter(ctx context.Context, namespace string) (*Space, error) {
 			}
 		}
 		l := c.live
-		if l == nil || l.dead {
+		if !c.online() {
 			c.mu.Unlock()
 			continue
 		}

@@ -123,7 +123,7 @@ func (c *Client) Stats() Stats {
 	}
 	c.asked = now
 	l := c.live
-	st.Online = l != nil && l.open && !l.dead
+	st.Online = c.online()
 	st.Server, st.Name, st.Session = c.server, c.name, c.session
 	st.RTT, st.Heartbeat = c.rtt, c.heartbeat
 	st.Waiting, st.PendingAcks, st.Unhandled = len(c.out)+len(c.retries), len(c.acks), c.unhandled

@@ -57,7 +57,6 @@ type member struct {
 	asked  map[uint64]command // by message id
 	nextID uint64
 	out    []byte
-	lost   bool // lines were dropped from out
 }
 
 // A command is one whose answer is awaited.
