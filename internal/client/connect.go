@@ -96,6 +96,9 @@ func (c *Client) shake(l *live, greeting *Greeting) (*wire.Connected, error) {
 				return nil, &Refusal{Code: "bad_server", Message: "the server did not prove that it knows the join key",
 					Hint: "check the address; if the server was started without a key, leave --key out"}
 			}
+			if len(answer.Rooms) > maxRooms {
+				return nil, fmt.Errorf("connect: the server put this client into %d rooms, at most %d", len(answer.Rooms), maxRooms)
+			}
 			return &answer, nil
 		case wire.KindError:
 			return nil, fault(e.Args)

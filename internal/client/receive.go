@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"wirelab/internal/wire"
@@ -13,8 +15,15 @@ const (
 	// maxNames caps the names that are kept so that each event need not make
 	// its own copies of them.
 	maxNames = 512
-	// maxEarly caps the events of one room that wait for its CURSOR.
-	maxEarly = 64
+	// maxEarly caps the events of one room that wait for its CURSOR, and
+	// maxEarlyRooms how many rooms have such, and maxEarlyBytes is for one.
+	maxEarly      = 64
+	maxEarlyBytes = 256 << 10
+	maxEarlyRooms = 64
+	// maxRooms and maxSpaces cap what a server may put a client into. One of
+	// ours lets a session into 128 rooms at most, and into its own ones.
+	maxRooms  = 1024
+	maxSpaces = 256
 )
 
 // receive handles one envelope from the server. An error ends the link.
@@ -23,6 +32,9 @@ func (c *Client) receive(l *live, e *wire.Envelope) error {
 	defer c.mu.Unlock()
 	now := time.Now()
 	l.heard = now
+	if err := c.bounded(l, e); err != nil {
+		return err
+	}
 	switch e.Kind {
 	case wire.KindEvent:
 		c.event(l, e)
@@ -63,6 +75,49 @@ func (c *Client) receive(l *live, e *wire.Envelope) error {
 	return nil
 }
 
+// bounded refuses to go along with a server that makes this client know ever
+// more rooms and namespaces. c.mu is held.
+func (c *Client) bounded(l *live, e *wire.Envelope) error {
+	switch e.Kind {
+	case wire.KindEvent, wire.KindCursor, wire.KindError, wire.KindConnected:
+	default:
+		return nil
+	}
+	if len(c.spaces) >= maxSpaces && !slices.ContainsFunc(c.spaces, func(s *Space) bool { return s.name == string(e.Namespace) }) {
+		return fmt.Errorf("the server put this client into more than %d namespaces", maxSpaces)
+	}
+	if len(c.rooms) < maxRooms || c.rooms[roomKey{string(e.Namespace), string(e.Room)}] != nil {
+		return nil
+	}
+	for key, r := range c.rooms {
+		if r.fresh && strings.HasPrefix(key.room, "#") { // an earlier socket's
+			delete(l.early, r)
+			c.forgetRoom(key)
+		}
+	}
+	if len(c.rooms) >= maxRooms {
+		return fmt.Errorf("the server put this client into more than %d rooms", maxRooms)
+	}
+	return nil
+}
+
+// keepEarly keeps an event that has overtaken its room's CURSOR, if there is
+// room for it.
+func (l *live) keepEarly(r *room, ev *Event) bool {
+	waiting, size := l.early[r], len(ev.Args)
+	for _, e := range waiting {
+		size += len(e.Args)
+	}
+	if len(waiting) >= maxEarly || size > maxEarlyBytes || waiting == nil && len(l.early) >= maxEarlyRooms {
+		return false
+	}
+	if l.early == nil {
+		l.early = make(map[*room][]*Event)
+	}
+	l.early[r] = append(waiting, ev)
+	return true
+}
+
 // event takes an event in. c.mu is held.
 func (c *Client) event(l *live, e *wire.Envelope) {
 	r := c.room(c.intern(e.Namespace), c.intern(e.Room))
@@ -77,13 +132,8 @@ func (c *Client) event(l *live, e *wire.Envelope) {
 	if e.Time != 0 {
 		ev.Time = time.UnixMicro(e.Time)
 	}
-	if l.loose && r.fresh && ev.Seq != 0 && len(l.early[r]) < maxEarly {
-		// It has overtaken the CURSOR that says where the client stands.
-		if l.early == nil {
-			l.early = make(map[*room][]*Event)
-		}
-		l.early[r] = append(l.early[r], ev)
-		return
+	if l.loose && r.fresh && ev.Seq != 0 && l.keepEarly(r, ev) {
+		return // until the CURSOR says where the client stands
 	}
 	c.place(l, r, ev)
 }
@@ -191,6 +241,9 @@ func (c *Client) entered(l *live, e *wire.Envelope, now time.Time) error {
 	var answer wire.Connected
 	if err := wire.DecodeBody(e.Args, &answer); err != nil {
 		return fmt.Errorf("the server sent a connected that cannot be read: %w", err)
+	}
+	if len(answer.Rooms) > maxRooms {
+		return fmt.Errorf("the server put this client into %d rooms, at most %d", len(answer.Rooms), maxRooms)
 	}
 	s := c.space(c.intern(e.Namespace))
 	if s == c.Space {
