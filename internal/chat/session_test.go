@@ -177,6 +177,12 @@ func TestFencing(t *testing.T) {
 		t.Error("the old connection was taken something from")
 	}
 	old.drop() // changes nothing for the new one
+	ana.pump()
+	bob.pump()
+	bob.emit("lobby", "typing", wire.FlagVolatile)
+	if n := hub.Snapshot().Totals; n.Dropped != 0 {
+		t.Errorf("%d volatile events were dropped: the old connection still reads", n.Dropped)
+	}
 	ana.heard("lobby", "one", "two")
 	ana.ping()
 	if m := memberWith(t, hub, "ana"); m.Away {
