@@ -400,6 +400,13 @@ func (ns *Namespace) explain(call *Call) (any, error) {
 	switch {
 	case json.Unmarshal(call.Args[1], &seq) == nil:
 	case json.Unmarshal(call.Args[1], &text) == nil:
+		// To look through the log may take the disk, and the others of a
+		// transport with one reader wait meanwhile.
+		for range findCost {
+			if f := call.Socket.conn.limited(); f != nil {
+				return nil, f
+			}
+		}
 		id, err := strconv.ParseUint(text, 16, 64)
 		ok := false
 		if err == nil {
@@ -418,6 +425,10 @@ func (ns *Namespace) explain(call *Call) (any, error) {
 	}
 	return ns.tell(r.name, seq, maxFates)
 }
+
+// findCost is how many events it counts as, besides one, to ask for an event by
+// its message id.
+const findCost = 9
 
 // maxFates is how many members' fates an answer tells: it must fit
 // wire.MaxArguments.
