@@ -372,7 +372,8 @@ func (c *conn) finish() {
 // turnAway tells a connection that there is no place for it. The frame fits
 // the empty socket buffer, so this does not wait.
 func (c *conn) turnAway(err error) {
-	c.log.Warn("connection refused", "remote", c.nc.RemoteAddr(), "err", err)
+	// The hub counts these: a flood of them must not fill the log.
+	c.log.Debug("connection refused", "remote", c.nc.RemoteAddr(), "err", err)
 	frame, e := wire.AppendFrame(nil, &wire.Envelope{Kind: wire.KindError, Args: wire.EncodeBody(wire.Fault{
 		Code: "busy", Message: err.Error(), Hint: "try again later", RetryMS: 2000,
 	})})
