@@ -348,3 +348,65 @@ func live(t *testing.T, seed uint64, durable bool) {
 		t.FailNow()
 	}
 }
+
+// A reader that parks while an event comes must not miss it: each round
+// publishes two, of which the second meets the readers on their way to sleep,
+// and then waits until all have both.
+func TestNoLostWake(t *testing.T) {
+	hub := newHub(t, chat.Config{})
+	pub := enter(t, hub, "pub", "lobby")
+	const readers = 8
+	rounds := 4000
+	if underRace {
+		rounds = 1000
+	}
+	got := make(chan uint64, 2*readers)
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	for i := range readers {
+		c := enter(t, hub, fmt.Sprint("m", i), "lobby")
+		c.pump()
+		work.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-c.link.bell:
+				}
+				for bufs, some := c.conn.Next(nil, 1<<20); some; bufs, some = c.conn.Next(nil, 1<<20) {
+					for _, b := range bufs {
+						for len(b) > 0 {
+							envelope, rest, _ := wire.SplitFrame(b)
+							if e, _ := wire.Decode(envelope); e.Seq > 0 && e.Kind == wire.KindEvent {
+								got <- e.Seq
+							}
+							b = rest
+						}
+					}
+				}
+			}
+		})
+	}
+	defer work.Wait()
+	defer close(stop)
+	late := time.NewTimer(10 * time.Second)
+	for n := range uint64(rounds) {
+		for range 2 {
+			e := wire.Envelope{Kind: wire.KindEvent, Room: []byte("lobby"), Event: []byte("chat")}
+			if err := pub.conn.Receive(&e); err != nil {
+				t.Fatal(err)
+			}
+			pub.conn.Flush()
+			for began, d := time.Now(), time.Duration(n%40)*500*time.Nanosecond; time.Since(began) < d; {
+			}
+		}
+		late.Reset(10 * time.Second)
+		for i := range 2 * readers {
+			select {
+			case <-got:
+			case <-late.C:
+				t.Fatalf("round %d: only %d of %d deliveries came", n, i, 2*readers)
+			}
+		}
+	}
+}
