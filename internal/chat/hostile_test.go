@@ -38,6 +38,9 @@ func nastyArgs(draw *rand.Rand) []byte {
 		})
 		return b[:min(len(b), wire.MaxArguments)]
 	}
+	if draw.IntN(8) == 0 { // as long as can be, and longer when it is quoted
+		return []byte(`["` + strings.Repeat([]string{"<", "\U0010ffff", "\u2028", "x"}[draw.IntN(4)], 15_000) + `"]`)
+	}
 	var b bytes.Buffer
 	b.WriteByte('[')
 	for i := range draw.IntN(4) {
@@ -128,7 +131,7 @@ func TestHostileMembers(t *testing.T) {
 	var rooms []chat.RoomInfo
 	good.quiet = false
 	good.ask(&rooms, "rooms")
-	if _, err := hub.Namespace("").Explain("lobby", s.Rooms[1].Head); err != nil {
+	if _, err := hub.Namespace("").Explain("lobby", good.place("lobby").seq); err != nil {
 		t.Error(err)
 	}
 }
