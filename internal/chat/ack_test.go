@@ -85,6 +85,17 @@ func TestEmitAck(t *testing.T) {
 		if list, err := hub.Namespace("").To("nowhere").EmitAck(t.Context(), "x"); len(list) != 0 || err != nil {
 			t.Errorf("EmitAck to nobody = %v, %v", list, err)
 		}
+		// What cannot be emitted is not waited for.
+		for _, event := range []string{"connect", "", strings.Repeat("x", wire.MaxName+1)} {
+			if list, err := hub.Namespace("").To("lobby").EmitAck(t.Context(), event); err == nil {
+				t.Errorf("EmitAck(%.20q) = %v, want an error", event, list)
+			}
+		}
+		for _, op := range []chat.Operator{hub.Namespace("").To("lobby"), hub.Namespace("").To("lobby").Volatile()} {
+			if err := op.Emit("long", strings.Repeat("x", wire.MaxArguments)); !errors.Is(err, wire.ErrSize) {
+				t.Errorf("Emit of too much = %v, want one that wraps ErrSize", err)
+			}
+		}
 		// Ten seconds, unless told otherwise; or until the context ends.
 		began = time.Now()
 		<-replies(hub.Namespace("").To("lobby"), t.Context(), "slow")

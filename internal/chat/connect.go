@@ -270,7 +270,10 @@ func (h *Hub) admit(c *Conn, body *wire.Connect, name string, post *hooks) (*Ses
 	if f := h.banned(name); f != nil {
 		return nil, nil, f
 	}
-	if len(h.sessions) >= h.cfg.MaxSessions {
+	if f := h.reserved(name, c.info); f != nil {
+		return nil, nil, f
+	}
+	if len(h.sessions) >= h.cfg.MaxSessions && !h.forgetSome(post) {
 		return nil, nil, &wire.Fault{Code: "too_many_sessions", Message: fmt.Sprintf("%d sessions, at most %d", len(h.sessions), h.cfg.MaxSessions)}
 	}
 	s := &Session{

@@ -40,7 +40,8 @@ type Config struct {
 	// refuses, and its text is shown to the client. If nil, everybody not
 	// banned is admitted.
 	Admit func(name string, info Info) error
-	// Operators lists names that may kick and ban. If empty, nobody may from
+	// Operators lists names that may kick and ban; only connections from the
+	// server's own machine may take them. If empty, nobody may kick or ban from
 	// the outside; the program still can.
 	Operators []string
 
@@ -54,7 +55,7 @@ type Config struct {
 	IdentityRate float64 // events per second and identity, over all its connections; if zero, twice Rate
 	MaxHalfOpen  int     // connections before Connect; if zero, 256
 	MaxConns     int     // if zero, 100,000
-	MaxSessions  int     // absent and present; if zero, 100,000
+	MaxSessions  int     // absent and present; if zero, 100,000; beyond it the host with most absent ones loses the oldest
 	MaxRooms     int     // rooms that one session may be in, at most 128; if zero, 64
 	MaxAllRooms  int     // rooms that clients may make, over all namespaces; if zero, 10,000
 	MaxPending   int     // acknowledgements awaited from one connection; if zero, 1,024

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -134,7 +133,11 @@ func (h *Hub) rename(s *Session, name string) *wire.Fault {
 		h.enlist(i, i.name)
 		return &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken, or looks like " + quote(other.name)}
 	}
-	if f := h.banned(name); f != nil {
+	f := h.banned(name)
+	if f == nil {
+		f = h.reserved(name, s.info)
+	}
+	if f != nil {
 		h.enlist(i, i.name)
 		return f
 	}
@@ -156,14 +159,3 @@ func banFault(name, why string) *wire.Fault {
 
 func quote(s string) string { return strconv.Quote(s) }
 func itoa(n int) string     { return strconv.Itoa(n) }
-
-// sortedKeys returns the keys of m in order, so that what people see and what
-// hooks are told does not depend on the map's order.
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}

@@ -177,6 +177,14 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("ana: away %v, RTT %v", m.Away, m.RTT)
 		}
 		bob.resume()
+		bob.taken()
+		for range 4 { // no frame gets through, but the transport hears it
+			time.Sleep(10 * time.Second)
+			bob.conn.Heard(time.Now())
+		}
+		if memberWith(t, hub, "bob").Away {
+			t.Error("bob, whom the transport hears, was declared dead")
+		}
 	})
 }
 
