@@ -76,7 +76,11 @@ func (s *Session) leave(at Place, rest string) Step {
 func (s *Session) roomOr(at Place, rest, command string) (string, *Step) {
 	if rest == "" {
 		if _, person := at.Person(); person || at.Room == "" {
-			st := failed(at, fmt.Errorf("/%s: not in a room here", command), fmt.Sprintf("name it: /%s ROOM", command))
+			hint := "/join ROOM enters one"
+			if command == "who" || command == "leave" {
+				hint = fmt.Sprintf("name it: /%s ROOM", command)
+			}
+			st := failed(at, fmt.Errorf("/%s: not in a room here", command), hint)
 			return "", &st
 		}
 		return at.Room, nil

@@ -174,6 +174,9 @@ func storyTable(st *chat.Story) *Table {
 	if st.ID != "" {
 		title += ", id " + st.ID
 	}
+	if st.More > 0 {
+		title += fmt.Sprintf("; not listed: %d more", st.More)
+	}
 	t := &Table{
 		Title: title, Columns: []string{"member", "over", "status", "sent", "acked", "why"},
 		Right: []bool{false, false, false, true, true}, Empty: "it was for nobody",
@@ -206,7 +209,7 @@ func (s *Session) stats(at Place, _ string) Step {
 		{"connection", link}, {"server", st.Server}, {"remote", st.Link.Remote}, {"local", st.Link.Local}, {"socket", st.Socket},
 		{"session", st.Session}, {"round trip", rtt(&st)}, {"connects", n(st.Connects)},
 		{"emits sent", n(st.Sent)}, {"sent again", n(st.Retries)}, {"waiting to be sent", strconv.Itoa(st.Waiting)},
-		{"acknowledged", n(st.Acks)}, {"acks awaited", strconv.Itoa(st.PendingAcks)}, {"acks too late", n(st.LateAcks + st.AckTimeouts)},
+		{"answers received", n(st.Acks)}, {"acks awaited", strconv.Itoa(st.PendingAcks)}, {"acks too late", n(st.LateAcks + st.AckTimeouts)},
 		{"events received", n(st.Received)}, {"duplicates dropped", n(st.Duplicates)}, {"redelivered", n(st.Redelivered)},
 		{"lost", n(st.Lost)}, {"datagrams sent again", n(st.Link.Retransmits)}, {"volatile dropped", n(st.VolatileDropped)},
 	}}

@@ -129,8 +129,11 @@ func Told(st client.Status) []Item {
 		it.Text = connected(&st)
 	case client.StatusDisconnected:
 		it.Text = "connection lost"
+		if st.Attempt > 0 {
+			it.Text = "no connection" // there was none to lose
+		}
 		if st.Err != nil {
-			it.Text += ": " + st.Err.Error()
+			it.Text += ": " + strings.TrimPrefix(st.Err.Error(), "connection lost: ")
 		}
 		if st.Retry >= 0 {
 			it.Text += "; next attempt in " + round(st.Retry)
@@ -249,6 +252,9 @@ func count(n uint64, what string) string {
 
 // round writes a duration as people do, with the digits that count.
 func round(d time.Duration) string {
+	if d >= 995*time.Millisecond && d < 10*time.Second {
+		d = d.Round(100 * time.Millisecond) // 999.8 ms is a second
+	}
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
 	case d >= time.Minute:

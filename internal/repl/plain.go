@@ -57,6 +57,9 @@ func Plain(ctx context.Context, in io.Reader, out, errw io.Writer, connect Conne
 	if rooms := c.Rooms(); opts.Room == "" && len(rooms) > 0 {
 		conversation.at.Room = rooms[0]
 	}
+	// A line is for a client that is connected: before, most commands would
+	// fail. If there will be no connection, Run ends ctx and says why.
+	_ = c.Ready(ctx)
 	conversation.read(ctx, in)
 	if !conversation.quit {
 		// An empty input is no reason to leave before the server has said
@@ -133,6 +136,9 @@ func (p *plain) read(ctx context.Context, in io.Reader) {
 
 // line does one line and waits for it, but not for acknowledgements of messages.
 func (p *plain) line(ctx context.Context, line string) {
+	if strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//") && !p.answered(ctx) {
+		return
+	}
 	step := p.session.Do(p.at, line)
 	for overfull(&step) && len(p.oldest) > 0 {
 		// Lines come faster than they are acknowledged.
@@ -170,6 +176,26 @@ func (p *plain) line(ctx context.Context, line string) {
 		}
 	})
 }
+
+// answered waits for the acknowledgements of the messages before a command,
+// which would overtake them: /leave, and the message is refused. While the
+// client is offline there is nothing to wait for. It reports false when ctx
+// ends.
+func (p *plain) answered(ctx context.Context) bool {
+	for len(p.oldest) > 0 && p.session.client.Stats().Online {
+		select {
+		case <-p.oldest[0]:
+			p.oldest = p.oldest[1:]
+		case <-time.After(answerCheck):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// answerCheck is how often answered looks whether the client is online still.
+const answerCheck = time.Second
 
 func (p *plain) show(step Step) {
 	p.print(step.Items...)

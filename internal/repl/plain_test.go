@@ -145,6 +145,31 @@ func TestPlainWaitsForAcknowledgements(t *testing.T) {
 	})
 }
 
+// A command does not overtake the messages before it: a /leave would make the
+// server refuse them.
+func TestPlainCommandWaitsForMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &repltest.Client{User: "ana", Member: []string{"lobby"}, Manual: true, Figures: client.Stats{Online: true}}
+		var out, talk buffer
+		done := make(chan error)
+		go func() {
+			done <- repl.Plain(t.Context(), strings.NewReader("a\n/leave\n"), &out, &talk, c.Connect, repl.Options{})
+		}()
+		time.Sleep(5 * time.Second)
+		said := []string{`emit "lobby" msg ["a"] ack=false retries=-1 volatile=false`}
+		if diff := cmp.Diff(said, c.Log()); diff != "" {
+			t.Errorf("before the acknowledgement (-want +got):\n%s", diff)
+		}
+		c.Acknowledge(1, nil)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(append(said, "leave lobby"), c.Log()); diff != "" {
+			t.Errorf("after it (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestPlainLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &repltest.Client{User: "ana", Member: []string{"lobby"}}

@@ -18,8 +18,9 @@ type Table struct {
 const columnGap = 2
 
 // Lines returns the title, the headings and the rows as lines that fit in
-// width cells, made safe for a terminal. The last column is wrapped, the
-// others are cut if need be. A width of 0 is no limit.
+// width cells, made safe for a terminal. The last column is wrapped; where it
+// has no place beside the others it goes below them, and if even they do not
+// fit, they are cut. A width of 0 is no limit.
 func (t *Table) Lines(width int) []string {
 	unlimited := width <= 0
 	if unlimited {
@@ -47,11 +48,40 @@ func (t *Table) Lines(width int) []string {
 			widths[j] = max(widths[j], cells.Width(rows[i][j]))
 		}
 	}
-	fit(widths, width)
-	for _, row := range rows {
-		lines = append(lines, t.line(row, widths, width)...)
+	last := len(widths) - 1
+	if t.Columns == nil || last < 2 || beside(widths) <= width {
+		fit(widths, width)
+		for _, row := range rows {
+			lines = append(lines, t.line(row, widths, width)...)
+		}
+		return lines
+	}
+	head := Table{Right: t.Right[:min(len(t.Right), last)]}
+	fit(widths[:last], width)
+	for i, row := range rows {
+		lines = append(lines, head.line(row[:last], widths[:last], width)...)
+		if i == 0 || row[last] == "" {
+			continue // what stands below needs no heading
+		}
+		room := max(width-below, 1)
+		for _, w := range cells.Wrap(row[last], room, room) {
+			lines = append(lines, strings.Repeat(" ", min(below, width-1))+w)
+		}
 	}
 	return lines
+}
+
+// below is how far the last column is indented under the others.
+const below = 4
+
+// beside is the width that all columns take side by side when none but the
+// last is made narrower, and that one to half of what the others have.
+func beside(widths []int) int {
+	total := 0
+	for _, w := range widths[:len(widths)-1] {
+		total += w + columnGap
+	}
+	return total + min(widths[len(widths)-1], total/2)
 }
 
 // fit makes columns narrower until they fit, with at least a third of the

@@ -239,21 +239,15 @@ ana␛[2J  12  because it is so,
              reason
 你好      3`},
 		{12, `a title
-na…   n  why
-an…  12  bec
-         aus
-         e
-         it
-         is
-         so,
-         and
-         for
-         no
-         oth
-         er
-         rea
-         son
-你…   3`},
+name      n
+ana␛[2J  12
+    because
+    it is
+    so, and
+    for no
+    other
+    reason
+你好      3`},
 	} {
 		if diff := cmp.Diff(tt.want, strings.Join(table.Lines(tt.width), "\n")); diff != "" {
 			t.Errorf("Lines(%d) (-want +got):\n%s", tt.width, diff)
