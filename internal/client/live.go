@@ -120,7 +120,7 @@ func (c *Client) comeBack(err error) bool {
 	}
 	if again {
 		c.notBefore = time.Now().Add(delay)
-		c.report(Status{Kind: StatusDisconnected, Err: err, Retry: delay})
+		c.report(Status{Kind: StatusDisconnected, Attempt: c.attempt, Err: err, Retry: delay})
 	}
 	return again
 }

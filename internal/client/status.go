@@ -55,7 +55,7 @@ type Status struct {
 	Server  string // the server's name and version
 	Resumed bool   // the session goes on
 	Link    LinkStats
-	Attempt int // from 1, counted since the last connection
+	Attempt int // from 1, counted since the last connection; 0 of a disconnect: that connection broke
 	Retry   time.Duration
 	Err     error
 
