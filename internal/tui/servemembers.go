@@ -19,6 +19,15 @@ const leastOf = 100
 // barLen is how many cells a bar has in a table of that width.
 func barLen(columns int) int { return min(max(columns/10, 8), 16) }
 
+// overLen is how many cells the transport has in a table of that width:
+// "udp/unreliable" where there is room.
+func overLen(columns int) int {
+	if columns >= 76 {
+		return 14
+	}
+	return 11
+}
+
 // members draws the table of members: a rule, headings, and m.rows rows.
 func (m *serveModel) members(width int) []string {
 	p := m.palette
@@ -52,7 +61,7 @@ func (m *serveModel) members(width int) []string {
 		}
 		name = min(max(name, cells.Width(cells.Visible(v.Name))), max(width/4, 8))
 	}
-	lines = append(lines, p.Dim.Render(cells.Cut("  "+cells.Pad("member", name)+" "+cells.Pad("over", 11)+cells.PadLeft("rtt", 8)+cells.PadLeft("lost", 6)+cells.PadLeft("again", 6)+"  lag in each room", width)))
+	lines = append(lines, p.Dim.Render(cells.Cut("  "+cells.Pad("member", name)+" "+cells.Pad("over", overLen(width))+cells.PadLeft("rtt", 8)+cells.PadLeft("lost", 6)+cells.PadLeft("again", 6)+"  lag in each room", width)))
 	for _, v := range members[m.scroll:min(m.scroll+m.rows, len(members))] {
 		lines = append(lines, m.member(v, name, width, most))
 	}
@@ -74,7 +83,7 @@ func (m *serveModel) member(v *chat.MemberView, name, columns int, most uint64) 
 	if v.Lost > 0 {
 		lost = p.Error.Render(lost)
 	}
-	line := ink.Render(dot+" "+cells.Pad(cells.Visible(v.Name), name)) + " " + p.Dim.Render(cells.Pad(cells.Visible(over), 11)) +
+	line := ink.Render(dot+" "+cells.Pad(cells.Visible(v.Name), name)) + " " + p.Dim.Render(cells.Pad(cells.Visible(over), overLen(columns))) +
 		cells.PadLeft(rtt, 8) + lost + cells.PadLeft(short(float64(v.Retransmit)), 6) + "  "
 	return line + m.lags(v, columns-width(line), barLen(columns), most)
 }

@@ -89,7 +89,16 @@ func at(lines []string, i int) string {
 
 func (m *serveModel) title() string {
 	p := m.palette
-	left := []string{p.Accent.Render(cells.Visible(m.cfg.Title))}
+	up := m.now.Uptime.Round(time.Second).String()
+	title := cells.Visible(m.cfg.Title)
+	taken := cells.Width("──  ─ up  ──" + title + up)
+	for _, a := range slices.Concat(m.cfg.Addresses, m.cfg.Notes) {
+		taken += cells.Width(" · " + cells.Visible(a))
+	}
+	if taken > m.width {
+		title, _, _ = strings.Cut(title, " ") // the version goes before an address does
+	}
+	left := []string{p.Accent.Render(title)}
 	for _, a := range m.cfg.Addresses {
 		left = append(left, p.Name.Render(cells.Visible(a)))
 	}
@@ -97,7 +106,6 @@ func (m *serveModel) title() string {
 	for _, n := range m.cfg.Notes {
 		right = append(right, p.Dim.Render(cells.Visible(n)))
 	}
-	up := m.now.Uptime.Round(time.Second).String()
 	return rule(m.width, left, append(right, p.Dim.Render("up "+up)), p.Dim.Render)
 }
 
