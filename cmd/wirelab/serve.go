@@ -56,7 +56,8 @@ Not protected: nothing is encrypted, so whoever can listen can read.`,
 		RunE: a.do(func(ctx context.Context, _ []string) error { return a.serve(ctx, &f, t) }),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.listen, "listen", defaultAddress, "`address` for TCP and UDP (port 0: any free one)")
+	listens := map[transports]string{{tcp: true}: "TCP", {udp: true}: "UDP"}[t]
+	fl.StringVar(&f.listen, "listen", defaultAddress, "`address` for "+cmp.Or(listens, "TCP and UDP")+" (port 0: any free one)")
 	if t.tcp && t.udp {
 		fl.StringVar(&f.tcp, "tcp", "", "`address` for TCP if it differs; \"off\" for none")
 		fl.StringVar(&f.udp, "udp", "", "`address` for UDP if it differs; \"off\" for none")
@@ -66,7 +67,7 @@ Not protected: nothing is encrypted, so whoever can listen can read.`,
 	fl.StringVar(&f.key, "key", "", "join `key` that members must know (or WIRELAB_KEY)")
 	fl.StringVar(&f.room, "room", "lobby", "`name` of the room that always exists")
 	fl.StringSliceVar(&f.namespaces, "namespace", nil, "a further `namespace`; may be repeated")
-	fl.StringSliceVar(&f.operators, "operator", nil, "`name` of somebody who may kick and ban; may be repeated")
+	fl.StringSliceVar(&f.operators, "operator", nil, "`name` of somebody who may /kick and /ban, from this machine only; may be repeated")
 	fl.IntVar(&f.count, "keep-count", 100_000, "events that a room keeps (-1: no limit)")
 	fl.StringVar(&f.size, "keep-bytes", "32MiB", "`bytes` that a room keeps (-1: no limit)")
 	fl.DurationVar(&f.age, "keep-age", 24*time.Hour, "how long a room keeps an event (-1s: no limit)")
@@ -74,7 +75,7 @@ Not protected: nothing is encrypted, so whoever can listen can read.`,
 	fl.StringVar(&f.full, "when-full", "drop-oldest", "`policy` of a full room: drop-oldest, or refuse new events")
 	fl.DurationVar(&f.ttl, "session-ttl", 24*time.Hour, "how long a member who is away is waited for")
 	fl.Float64Var(&f.rate, "rate", 50, "events per second that one connection may emit (-1: no limit)")
-	fl.IntVar(&f.burst, "burst", 100, "events that it may emit at once")
+	fl.IntVar(&f.burst, "burst", 100, "events that one connection may emit at once, beyond --rate")
 	fl.IntVar(&f.maxConns, "max-connections", 100_000, "connections at once")
 	if t.udp {
 		fl.IntVar(&f.datagram, "datagram", wire.MaxDatagram, "`bytes` of a UDP payload at most")
