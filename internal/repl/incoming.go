@@ -146,6 +146,10 @@ func Told(st client.Status) []Item {
 	case client.StatusRefused, client.StatusNotice:
 		it = failure(it.Place, st.Err)
 		it.Status = &st
+		var r *client.Refusal
+		if st.Kind == client.StatusNotice && errors.As(st.Err, &r) && (r.Code == "bad_session" || r.Code == "bad_secret") {
+			it.Hint = "a new session begins by itself"
+		}
 	case client.StatusClosed:
 		it.Text = "closed"
 	case client.StatusRoom:
