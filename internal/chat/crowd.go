@@ -34,7 +34,7 @@ func (h *Hub) forgetSome(post *hooks) bool {
 		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id))
 	})
 	for _, s := range old[:min(len(old), 1+h.cfg.MaxSessions/100)] {
-		h.endSession(s, post)
+		h.endSession(s, "room for others was needed", post)
 	}
 	return len(old) > 0
 }
@@ -55,9 +55,9 @@ func (h *Hub) reserved(name string, info Info) *wire.Fault {
 	return nil
 }
 
-// onThisMachine reports whether the peer's address is a loopback address.
+// onThisMachine reports whether the peer's address is a loopback address, or
+// none of IP at all: a network within the program.
 func onThisMachine(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
+	return err != nil || addr.Addr().Unmap().IsLoopback()
 }
-
