@@ -4,6 +4,9 @@ import "time"
 
 // A Transport is how the hub reaches one connection. The hub never writes: it
 // wakes the transport, which pulls with [Conn.Next] when it can write.
+//
+// Wake and Close may be called with locks of the hub held: they must not call
+// it, other than from a goroutine of their own.
 type Transport interface {
 	// Wake says that Conn.Next has something. The transport makes some
 	// goroutine of its own call Next until it gives nothing. Wake never
