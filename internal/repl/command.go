@@ -15,6 +15,9 @@ type Command struct {
 	Help  string
 	Wait  string // what its argument names, for completion: "room", "person", "event", "command", "namespace"
 
+	// Rare ones are not in the list, which has to fit a small screen.
+	Rare bool
+
 	run func(s *Session, at Place, rest string) Step
 }
 
@@ -33,6 +36,10 @@ func Commands() []Command {
 			Short: "take another name", Help: "take another name"},
 		{Name: "msg", Args: "NAME TEXT", Wait: "person", run: (*Session).msg,
 			Short: "write to one person", Help: "write to one person; it waits for them while they are away"},
+		{Name: "kick", Args: "NAME [REASON]", Wait: "person", Rare: true, run: (*Session).kick,
+			Short: "operators: out of the room", Help: "for operators (serve --operator): remove a person from this room; what was said before is still theirs"},
+		{Name: "ban", Args: "NAME [REASON]", Wait: "person", Rare: true, run: (*Session).ban,
+			Short: "operators: refuse a name", Help: "for operators: end a person's sessions, refuse the name and names that look like it"},
 		{Name: "emit", Args: "EVENT JSON…", Wait: "event", run: (*Session).emitOnce,
 			Short: "emit an event, once", Help: "emit an event, at most once, without an acknowledgement; it may overtake messages, which wait for theirs"},
 		{Name: "ack", Args: "EVENT JSON…", Wait: "event", run: (*Session).emitAck,
@@ -149,6 +156,9 @@ func (s *Session) help(at Place, rest string) Step {
 	}
 	t := &Table{Title: "commands; /help COMMAND tells more"}
 	for _, c := range all {
+		if c.Rare {
+			continue
+		}
 		t.Rows = append(t.Rows, []string{strings.TrimSpace("/" + c.Name + " " + c.Args), c.Short})
 	}
 	return Step{Items: []Item{listing(at, "help", t, nil)}}

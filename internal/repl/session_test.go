@@ -178,6 +178,9 @@ func TestCommands(t *testing.T) {
 func TestEveryCommandIsHelped(t *testing.T) {
 	lines := strings.Join(do(t, &repltest.Client{}, lobby, "/help"), "\n")
 	for _, c := range repl.Commands() {
+		if c.Rare {
+			continue // the list has to fit a small screen; /help NAME tells
+		}
 		if !strings.Contains(lines, "/"+c.Name) || c.Help == "" || len(c.Short) > 28 {
 			t.Errorf("/help does not tell about /%s:\n%s", c.Name, lines)
 		}
