@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"wirelab/internal/chat"
 	"wirelab/internal/missed"
+	"wirelab/internal/repl"
 	"wirelab/internal/style"
 	"wirelab/internal/tui"
 	"wirelab/internal/wire"
@@ -49,8 +51,9 @@ missed. With --data they survive the server, too: an event is acknowledged only
 once it is on disk.
 
 In a terminal this shows a live view for the projector; otherwise, or with
---plain, it logs to stderr. It listens on this machine only, unless told
-otherwise; beyond it a join key is required. The key never crosses the network.
+--plain, it logs to stderr: with --verbose also who comes and goes. It listens
+on this machine only, unless told otherwise; beyond it a join key is required.
+The key never crosses the network.
 Protected are: who may join, and over UDP every datagram against forgery.
 Not protected: nothing is encrypted, so whoever can listen can read.`,
 		RunE: a.do(func(ctx context.Context, _ []string) error { return a.serve(ctx, &f, t) }),
@@ -138,6 +141,26 @@ func (f *serveFlags) config(a *app, t transports) (serverConfig, error) {
 	return cfg, nil
 }
 
+// logged returns hooks that log who comes and goes.
+func logged(log *slog.Logger) chat.Hooks {
+	room := func(what string) func(namespace, room, name string) {
+		return func(namespace, room, name string) {
+			if !repl.Private(room) {
+				log.Debug(what, "name", name, "room", repl.Place{Namespace: namespace, Room: room}.String())
+			}
+		}
+	}
+	return chat.Hooks{
+		Connect: func(s *chat.Socket) {
+			info := s.Info()
+			log.Debug("connected", "name", s.Name(), "over", repl.Link(info.Transport, info.Mode), "remote", info.Remote)
+		},
+		Disconnect: func(s *chat.Socket, reason string) { log.Debug("disconnected", "name", s.Name(), "reason", reason) },
+		Join:       room("joined"),
+		Leave:      room("left"),
+	}
+}
+
 func (a *app) serve(ctx context.Context, f *serveFlags, t transports) error {
 	cfg, err := f.config(a, t)
 	if err != nil {
@@ -155,6 +178,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags, t transports) error {
 		// The view owns the screen: what is logged is shown when it ends.
 		cfg.log = ring.logger(a.verbose)
 	}
+	if a.verbose {
+		cfg.hub.Hooks = logged(cfg.log)
+	}
 	s, err := openServer(cfg)
 	if err != nil {
 		return err
@@ -167,8 +193,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags, t transports) error {
 			cfg.log.Info("events are kept on disk", "folder", cfg.data)
 		}
 		err := s.run(ctx)
-		cfg.log.Info("ended", "err", err)
-		return err
+		if err != nil {
+			return err // which is told like any other
+		}
+		cfg.log.Info("ended")
+		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
