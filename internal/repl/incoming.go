@@ -157,7 +157,11 @@ func Told(st client.Status) []Item {
 			it.Text = fmt.Sprintf("at %d, nothing missed", st.Cursor.Seq)
 			break
 		}
-		it.Text = fmt.Sprintf("%s waited for you", count(st.Missed, "message"))
+		what := "message"
+		if strings.HasPrefix(st.Room, "@") {
+			what = "direct message"
+		}
+		it.Text = count(st.Missed, what) + " waited for you"
 		if st.Redelivered > st.Cursor.Seq {
 			it.Text += "; those that may have been here before are marked ↻"
 		}
