@@ -147,7 +147,7 @@ func (c *Client) begin(l *live, answer *wire.Connected, greeting *Greeting) {
 	l.resumed = answer.Resumed
 	l.reorder = stats.Mode == "unreliable"
 	l.loose = l.reorder || stats.Mode == "sequenced"
-	c.heartbeat = time.Duration(answer.PingMS+answer.TimeoutMS) * time.Millisecond
+	c.heartbeat = believable(answer.PingMS) + believable(answer.TimeoutMS)
 	if c.heartbeat <= 0 {
 		c.heartbeat = 45 * time.Second
 	}
@@ -288,7 +288,7 @@ func fault(args []byte) *Refusal {
 	if err := wire.DecodeBody(args, &f); err != nil || f.Code == "" && f.Message == "" {
 		return &Refusal{Code: "unknown", Message: "the server refused without a reason"}
 	}
-	return &Refusal{Code: f.Code, Message: f.Message, Hint: f.Hint, RetryAfter: time.Duration(f.RetryMS) * time.Millisecond}
+	return &Refusal{Code: f.Code, Message: f.Message, Hint: f.Hint, RetryAfter: believable(f.RetryMS)}
 }
 
 // final reports whether the server wants this client to stay away. Other
@@ -307,4 +307,11 @@ func byeError(args []byte) error {
 		return errBye
 	}
 	return fmt.Errorf("%w: %s", errBye, reason)
+}
+
+// believable is a server's milliseconds as a duration, cut to what makes sense
+// for a heartbeat or a wait: a server could keep a client away for ever.
+func believable(ms int64) time.Duration {
+	const most = time.Hour
+	return time.Duration(min(max(ms, 0), most.Milliseconds())) * time.Millisecond
 }
