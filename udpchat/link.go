@@ -289,6 +289,9 @@ func (l *link) gather(now time.Time, batch []dispatch, heads [][]byte) []dispatc
 		l.askAt = now.Add(firstRetry << l.asked)
 		l.asked++
 	}
+	if l.closing {
+		s.recv.hurry(now) // the server waits for it
+	}
 	waited := len(l.queue) >= maxQueued
 	for len(batch) < cap(batch) {
 		if d, ok := s.next(now, heads[len(batch)][:0]); ok {

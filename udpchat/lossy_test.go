@@ -1,6 +1,7 @@
 package udpchat
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -290,6 +291,34 @@ func TestGoodbye(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if got := server.Stats().Sessions; got != 0 {
 			t.Errorf("%d sessions left", got)
+		}
+	})
+}
+
+// TestQuickGoodbye: a member that hears the goodbye and closes at once still
+// acknowledges it: the server need not wait for its time to be over.
+func TestQuickGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(4)
+		n.set(0, 0, ms, 0)
+		hub := newHub(t, chat.Config{})
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		ended := make(chan error, 1)
+		conn := n.listen(serverAt)
+		go func() { ended <- (&Server{Hub: hub}).Serve(ctx, conn) }()
+		m := join(t, &Dialer{Address: serverAt, Mode: Queue, Net: n.dial}, "ana", wire.Connect{}, nil)
+		time.Sleep(time.Second)
+		start := time.Now()
+		hub.Close("closing time")
+		cancel()
+		m.wait("bye", func(e *wire.Envelope) bool { return e.Kind == wire.KindBye })
+		m.link.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 100*ms {
+			t.Errorf("the server ended after %v", took)
 		}
 	})
 }
