@@ -55,6 +55,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	a := &app{in: in, out: out, err: errw}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who asks twice does not want to wait for goodbyes
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
