@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -195,21 +194,30 @@ func serveAt(t *testing.T, addr string, flags ...string) *child {
 	return c
 }
 
-// freeAddress returns an address on this machine that nobody listens on, TCP
+// freeAddress returns an address that nobody listens on.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	addr, err := findAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+// findAddress returns an address on this machine that nobody listens on, TCP
 // or UDP. It is none that the system gives to sockets by itself (RFC 6335,
 // section 6; Linux begins at 32,768): while a server is down nobody gets its
 // port, not even the client that dials it.
-func freeAddress(t testing.TB) string {
+func findAddress() (string, error) {
 	for range 1000 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
 		if l, err := net.Listen("tcp", addr); err != nil {
 			continue
 		} else if l.Close(); isFreeUDP(addr) {
-			return addr
+			return addr, nil
 		}
 	}
-	t.Fatal("no port is free")
-	return ""
+	return "", errors.New("no port is free")
 }
 
 func isFreeUDP(addr string) bool {
@@ -218,17 +226,4 @@ func isFreeUDP(addr string) bool {
 		u.Close()
 	}
 	return err == nil
-}
-
-// needs skips the test, or fails it where the tools have to be there, if the
-// program it needs is missing.
-func needs(t *testing.T, why string, err error) {
-	t.Helper()
-	switch {
-	case err == nil:
-	case os.Getenv("WIRELAB_TEST_TOOLS") != "" && !errors.Is(err, syscall.EPERM):
-		t.Fatalf("%s: %v", why, err)
-	default:
-		t.Skipf("%s: %v", why, err)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,21 +69,10 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport NAME")
 	}
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		addr := l.Addr().String()
-		u, err := net.ListenPacket("udp", addr)
-		l.Close()
-		if err != nil {
-			continue
-		}
-		u.Close()
-		_, port, _ := net.SplitHostPort(addr)
-		ts.Setenv(args[0], port)
-		return
-	}
-	ts.Fatalf("no port is free")
+	addr, err := findAddress()
+	ts.Check(err)
+	_, port, _ := net.SplitHostPort(addr)
+	ts.Setenv(args[0], port)
 }
 
 // A process is a program of a script that runs on beside it.
@@ -204,13 +194,10 @@ func hangUp(ts *testscript.TestScript, neg bool, args []string) {
 	named(ts, args, 1, "hangup NAME").in.Close()
 }
 
-// signal NAME KILL|INT sends a signal.
+// signal NAME KILL|INT|TERM sends a signal.
 func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
-	p := named(ts, args, 2, "signal NAME KILL|INT")
-	sig := os.Kill
-	if args[1] == "INT" {
-		sig = os.Interrupt
-	}
+	p := named(ts, args, 2, "signal NAME KILL|INT|TERM")
+	sig := map[string]os.Signal{"KILL": os.Kill, "INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]
 	ts.Check(p.cmd.Process.Signal(sig))
 }
 

@@ -20,13 +20,29 @@ import (
 // its owner may read it. It is replaced whole: a crash leaves the old one.
 type sessionFile struct {
 	path  string
+	owner owner
 	state *client.State // what was found
 
 	mu     sync.Mutex
 	closed bool
 }
 
-// openSession reads the session of that name and server, if there is one.
+// An owner is who a session belongs to, in the words of the command line. The
+// name in the chat may be spelled otherwise, or be a later one.
+type owner struct {
+	Connect string `json:"connect"`
+	As      string `json:"as"`
+}
+
+// savedSession is what a session file holds.
+type savedSession struct {
+	owner
+	client.State
+}
+
+// openSession reads the session of that name and server, if there is one. One
+// of another name, or with another server, which must not be told the secret,
+// is an error: it would be overwritten.
 func openSession(path, server, name string) (*sessionFile, error) {
 	if path == "" {
 		dir, err := os.UserConfigDir()
@@ -37,7 +53,7 @@ func openSession(path, server, name string) (*sessionFile, error) {
 		sum := sha256.Sum256([]byte(server + "\x00" + name))
 		path = filepath.Join(dir, "wirelab", "sessions", fmt.Sprintf("%s-%x.json", plainName(name), sum[:6]))
 	}
-	f := &sessionFile{path: path}
+	f := &sessionFile{path: path, owner: owner{Connect: server, As: name}}
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -45,13 +61,20 @@ func openSession(path, server, name string) (*sessionFile, error) {
 	case err != nil:
 		return nil, cannot("choose another file with --session", "cannot read the session: %w", err)
 	}
-	var s client.State
-	if err := json.Unmarshal(b, &s); err != nil {
+	var s savedSession
+	if err = json.Unmarshal(b, &s); err == nil && s.Session == "" {
+		err = errors.New("it names no session")
+	}
+	if err != nil {
 		return nil, cannot("remove the file, or choose another with --session", "%s is no session file: %w", path, err)
 	}
-	if s.Name == name || s.Name == "" {
-		f.state = &s
+	switch {
+	case s.As != name:
+		return nil, cannot("go on with it by --name, or choose another file with --session", "%s is the session of %q, not of %q", path, s.As, name)
+	case s.Connect != server:
+		return nil, cannot("go on with it by --connect, or choose another file with --session", "%s is a session with %q, not with %q", path, s.Connect, server)
 	}
+	f.state = &s.State
 	return f, nil
 }
 
@@ -78,7 +101,7 @@ func (f *sessionFile) save(s client.State) error {
 		}
 		return nil
 	}
-	b, err := json.MarshalIndent(s, "", "  ")
+	b, err := json.MarshalIndent(savedSession{f.owner, s}, "", "  ")
 	if err != nil {
 		return err
 	}
