@@ -136,11 +136,13 @@ missed while you were away.
   wirelab demo                       a tour in a few seconds, no terminal needed`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version(),
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
 	}
+	root.SetVersionTemplate("wirelab {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log more, on stderr")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(

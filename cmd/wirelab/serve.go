@@ -51,9 +51,9 @@ missed. With --data they survive the server, too: an event is acknowledged only
 once it is on disk.
 
 In a terminal this shows a live view for the projector; otherwise, or with
---plain, it logs to stderr: with --verbose also who comes and goes. It listens
-on this machine only, unless told otherwise; beyond it a join key is required.
-The key never crosses the network.
+--plain, it logs to stderr who comes and goes; with --verbose rooms, too. It
+listens on this machine only, unless told otherwise; beyond it a join key is
+required. The key never crosses the network.
 Protected are: who may join, and over UDP every datagram against forgery.
 Not protected: nothing is encrypted, so whoever can listen can read.`,
 		RunE: a.do(func(ctx context.Context, _ []string) error { return a.serve(ctx, &f, t) }),
@@ -141,7 +141,7 @@ func (f *serveFlags) config(a *app, t transports) (serverConfig, error) {
 	return cfg, nil
 }
 
-// logged returns hooks that log who comes and goes.
+// logged returns hooks that log who comes and goes; rooms with --verbose.
 func logged(log *slog.Logger) chat.Hooks {
 	room := func(what string) func(namespace, room, name string) {
 		return func(namespace, room, name string) {
@@ -153,9 +153,9 @@ func logged(log *slog.Logger) chat.Hooks {
 	return chat.Hooks{
 		Connect: func(s *chat.Socket) {
 			info := s.Info()
-			log.Debug("connected", "name", s.Name(), "over", repl.Link(info.Transport, info.Mode), "remote", info.Remote)
+			log.Info("connected", "name", s.Name(), "over", repl.Link(info.Transport, info.Mode), "remote", info.Remote)
 		},
-		Disconnect: func(s *chat.Socket, reason string) { log.Debug("disconnected", "name", s.Name(), "reason", reason) },
+		Disconnect: func(s *chat.Socket, reason string) { log.Info("disconnected", "name", s.Name(), "reason", reason) },
 		Join:       room("joined"),
 		Leave:      room("left"),
 	}
@@ -178,9 +178,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, t transports) error {
 		// The view owns the screen: what is logged is shown when it ends.
 		cfg.log = ring.logger(a.verbose)
 	}
-	if a.verbose {
-		cfg.hub.Hooks = logged(cfg.log)
-	}
+	cfg.hub.Hooks = logged(cfg.log)
 	s, err := openServer(cfg)
 	if err != nil {
 		return err

@@ -131,7 +131,11 @@ func (h *Hub) rename(s *Session, name string) *wire.Fault {
 	h.strike(i) // it may look like its own
 	if other := h.holder(name); other != nil {
 		h.enlist(i, i.name)
-		return &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + " is taken, or looks like " + quote(other.name)}
+		why := " is taken"
+		if other.name != name {
+			why = " looks like " + quote(other.name) + ", which is taken"
+		}
+		return &wire.Fault{Code: "name_taken", Message: "the name " + quote(name) + why}
 	}
 	f := h.banned(name)
 	if f == nil {

@@ -141,13 +141,18 @@ func (ns *Namespace) tell(room string, seq uint64, most int) (*Story, error) {
 		}
 		st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 	}
+	st.More = len(r.members) - len(st.Members)
 	for _, m := range r.past {
-		if len(st.Members) == most {
-			break
+		until := m.until.Load()
+		switch {
+		case seq <= m.from, until != 0 && seq > until, ok && m.left.Before(st.Stored):
+			// It came later or had gone: it has no part in this story.
+		case len(st.Members) == most:
+			st.More++
+		default:
+			st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 		}
-		st.Members = append(st.Members, m.fate(seq, !mark.Allows(m.sess.id)))
 	}
-	st.More = len(r.members) + len(r.past) - len(st.Members)
 	h.mu.Unlock()
 	slices.SortStableFunc(st.Members, func(a, b Fate) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Sent.Compare(b.Sent))
