@@ -11,9 +11,9 @@ import (
 
 // counters are the hub's totals.
 type counters struct {
-	published, delivered, volatile, dropped  atomic.Uint64
-	duplicates, lost, refused                atomic.Uint64
-	retransmit, bytesIn, bytesOut, droppedIn atomic.Uint64
+	published, delivered, volatile, dropped atomic.Uint64
+	duplicates, lost, refused               atomic.Uint64
+	retransmit, bytesIn, bytesOut           atomic.Uint64
 }
 
 // add takes over what a connection that ends has counted.
