@@ -45,7 +45,8 @@ func launch(t *testing.T, name string, args ...string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.Command(name, args...), done: make(chan struct{})}
 	home := t.TempDir()
-	c.cmd.Env = append(os.Environ(), "NO_COLOR=1", "WIRELAB_KEY=", "HOME="+home, "XDG_CONFIG_HOME="+home)
+	c.cmd.Env = append(os.Environ(), "NO_COLOR=1", "WIRELAB_KEY=", "HOME="+home, "XDG_CONFIG_HOME="+home,
+		"GORACE=atexit_sleep_ms=0") // races are reported as they are found; a second at each exit is too much
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
 	c.cmd.WaitDelay = patience // for output of its own children
 	if err := c.cmd.Start(); err != nil {
