@@ -53,9 +53,8 @@ type app struct {
 // stderr is talk.
 func run(args []string, in io.Reader, out, errw io.Writer) int {
 	a := &app{in: in, out: out, err: errw}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // who asks twice does not want to wait for goodbyes
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -77,6 +76,33 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	}
 	a.complain(err, "")
 	return exitNo
+}
+
+// untilSignal returns a context that SIGINT or SIGTERM ends. A second one ends
+// the program: who asks twice does not want to wait for goodbyes. What was
+// acknowledged is on disk by then.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for {
+			select {
+			case <-signals:
+				if ctx.Err() != nil {
+					os.Exit(exitInterrupted)
+				}
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
 }
 
 // errInterrupted ends a command that SIGINT or SIGTERM stopped.

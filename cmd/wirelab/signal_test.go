@@ -113,7 +113,7 @@ func TestSecondSignal(t *testing.T) {
 		t.Fatal("the server did not wait for the member that does not read")
 	}
 	server.signal(os.Interrupt)
-	server.exit(-1) // by the signal
+	server.exit(exitInterrupted)
 	ana.Close()
 	if got, gone := stored(t, dir, "lobby"); len(got) != len(want) || gone > 0 || got[len(got)-1] != want[len(want)-1] {
 		t.Errorf("%d messages on disk, %d unreadable, %d were acknowledged", len(got), gone, len(want))
