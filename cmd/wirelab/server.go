@@ -66,27 +66,20 @@ func openServer(cfg serverConfig) (s *server, err error) {
 		}
 	}()
 	// Addresses first: a port in use is found before the store is touched.
-	if cfg.tcp != "" {
-		if s.tcp, err = net.Listen("tcp", cfg.tcp); err != nil {
-			return nil, listenFailure("tcp", cfg.tcp, err)
-		}
+	if s.tcp, s.udp, err = listenBoth("tcp", cfg.tcp, "udp", cfg.udp); err != nil {
+		return nil, err
+	}
+	if s.tcp != nil {
 		opened = append(opened, s.tcp.Close)
 	}
-	if cfg.udp != "" {
-		if s.udp, err = listenUDP(samePort(cfg.udp, cfg.tcp, s.tcp)); err != nil {
-			return nil, listenFailure("udp", cfg.udp, err)
-		}
+	if s.udp != nil {
 		opened = append(opened, s.udp.Close)
 	}
-	if cfg.text != "" {
-		if s.lines, err = net.Listen("tcp", cfg.text); err != nil {
-			return nil, listenFailure("text", cfg.text, err)
-		}
-		opened = append(opened, s.lines.Close)
-		if s.texts, err = listenUDP(samePort(cfg.text, cfg.text, s.lines)); err != nil {
-			return nil, listenFailure("text", cfg.text, err)
-		}
-		opened = append(opened, s.texts.Close)
+	if s.lines, s.texts, err = listenBoth("text", cfg.text, "text", cfg.text); err != nil {
+		return nil, err
+	}
+	if s.lines != nil {
+		opened = append(opened, s.lines.Close, s.texts.Close)
 	}
 	store, err := openStore(cfg.data, cfg.log)
 	if err != nil {
@@ -105,6 +98,32 @@ func openServer(cfg serverConfig) (s *server, err error) {
 		return nil, storeFailure(cfg.data, err)
 	}
 	return s, nil
+}
+
+// listenBoth binds the addresses that are not empty. An error names the flag
+// of the one at fault. If both are one address with port 0, they get the same
+// port; one that is free for TCP may be taken for UDP, so it tries some.
+func listenBoth(tcpFlag, tcp, udpFlag, udp string) (l net.Listener, u net.PacketConn, err error) {
+	for try := 1; ; try++ {
+		if tcp != "" {
+			if l, err = net.Listen("tcp", tcp); err != nil {
+				return nil, nil, listenFailure(tcpFlag, tcp, err)
+			}
+		}
+		if udp == "" {
+			return l, nil, nil
+		}
+		at := samePort(udp, tcp, l)
+		if u, err = listenUDP(at); err == nil {
+			return l, u, nil
+		}
+		if l != nil {
+			l.Close()
+		}
+		if at == udp || try == 10 {
+			return nil, nil, listenFailure(udpFlag, udp, err)
+		}
+	}
 }
 
 // samePort gives an address with port 0 the port that the listener before it
