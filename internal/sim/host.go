@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,6 +113,13 @@ type random struct {
 	chacha *rand.ChaCha8
 }
 
+func (r *run) random() random {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], r.Seed)
+	copy(key[8:], "wirelab: seed of a guest")
+	return random{r, rand.NewChaCha8(key)}
+}
+
 func (x random) Read(p []byte) (int, error) {
 	x.poll()
 	return x.chacha.Read(p)
@@ -176,7 +184,9 @@ func (r *run) result(err error) (Result, error) {
 // trap returns what wazero says, without the stack and where it began.
 func trap(err error) string {
 	what, _, _ := strings.Cut(err.Error(), "\n")
-	_, what, _ = strings.Cut(what, " failed: ")
+	if _, after, ok := strings.Cut(what, " failed: "); ok {
+		what = after
+	}
 	return strings.TrimPrefix(what, "wasm error: ")
 }
 

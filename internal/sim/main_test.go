@@ -1,8 +1,8 @@
 package sim
 
 import (
+	"bytes"
 	"context"
-	"os"
 	"sync"
 	"testing"
 
@@ -30,16 +30,19 @@ func program(tb testing.TB) *Program {
 	return p
 }
 
-// limited is a disk that fills up.
-type limited struct {
-	w    interface{ Write([]byte) (int, error) }
-	left int
+// output runs the guest, which must end well, and returns what it said.
+func output(tb testing.TB, c Config) (string, Result) {
+	tb.Helper()
+	var out bytes.Buffer
+	c.Stdout = &out
+	r, err := program(tb).Run(tb.Context(), c)
+	if err != nil {
+		tb.Fatalf("guest %q: %v", c.Args, err)
+	}
+	return out.String(), r
 }
 
-func (l *limited) Write(p []byte) (int, error) {
-	if len(p) > l.left {
-		return 0, os.ErrClosed
-	}
-	l.left -= len(p)
-	return l.w.Write(p)
-}
+// A writerFunc is a function as an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -2,11 +2,10 @@ package sim
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -64,6 +63,10 @@ func (p *Program) Run(ctx context.Context, c Config) (Result, error) {
 		return Result{}, ErrClosed
 	}
 	r := newRun(ctx, c)
+	if ctx.Err() != nil {
+		r.cause = context.Cause(ctx)
+		return r.result(nil)
+	}
 	defer context.AfterFunc(ctx, func() { r.cancelled.Store(true) })()
 	return r.result(r.instantiate(p.engine))
 }
@@ -92,6 +95,11 @@ func (c *Config) check() error {
 	for _, v := range c.Env {
 		if k, _, ok := strings.Cut(v, "="); !ok || k == "" {
 			return fmt.Errorf("sim: environment %q, want key=value", v)
+		}
+	}
+	for _, v := range slices.Concat(c.Args, c.Env) {
+		if strings.Contains(v, "\x00") {
+			return fmt.Errorf("sim: argument or environment %q has a NUL character", v)
 		}
 	}
 	return nil
@@ -123,9 +131,6 @@ func (r *run) instantiate(e *engine) error {
 			return fmt.Errorf("needs %d bytes to begin with", int64(m.Min())<<16)
 		}
 	}
-	var key [32]byte
-	binary.LittleEndian.PutUint64(key[:], r.Seed)
-	copy(key[8:], "wirelab: seed of a guest")
 	module := wazero.NewModuleConfig().
 		WithName(""). // many at once
 		WithArgs(append([]string{"guest"}, r.Args...)...).
@@ -133,7 +138,7 @@ func (r *run) instantiate(e *engine) error {
 		WithWalltime(r.walltime, 1).
 		WithNanosleep(r.nanosleep).
 		WithOsyield(r.yield).
-		WithRandSource(random{r, rand.NewChaCha8(key)}).
+		WithRandSource(r.random()).
 		WithStdout(stdout{r}).
 		WithStderr(stderr{r})
 	if r.Stdin != nil {

@@ -1,16 +1,189 @@
 package sim
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
-func TestX(t *testing.T) {
-	p := program(t)
-	for _, a := range []string{"hour", "begin", "timers", "chance", "ticks", "echo", "files", "exit", "panic", "overflow", "deadlock", "forever", "wait", "hoard", "write", "chatter"} {
-		var out bytes.Buffer
-		r, err := p.Run(t.Context(), Config{Args: []string{a}, Stdout: &limited{w: &out, left: 3000}})
-		b := out.Bytes()
-		t.Logf("%s: %.300s\n%+v\n%v\n", a, b, r, err)
+func TestCompileRefusesWhatIsNoWebAssembly(t *testing.T) {
+	for _, in := range []string{"", "hello", "\x00asm\x01\x00\x00\x00\xff"} {
+		if p, err := Compile(t.Context(), []byte(in), Options{NoCache: true}); err == nil {
+			p.Close()
+			t.Errorf("Compile(%q) went well", in)
+		}
+		warned := false
+		if _, err := Compile(t.Context(), []byte(in), Options{CacheDir: t.TempDir(), Warn: func(error) { warned = true }}); err == nil || warned {
+			t.Errorf("Compile(%q) with a cache = %v, warned %v: it is not the cache's fault", in, err, warned)
+		}
 	}
+}
+
+func TestCompileEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	cancel(why)
+	for _, o := range []Options{{NoCache: true}, {CacheDir: t.TempDir()}} {
+		if p, err := Compile(ctx, trapping, o); !errors.Is(err, why) {
+			p.Close()
+			t.Errorf("Compile(%+v) = %v, want %v", o, err, why)
+		}
+	}
+}
+
+// cached returns the files below dir.
+func cached(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func compiles(t *testing.T, o Options) {
+	t.Helper()
+	p, err := Compile(t.Context(), trapping, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.Run(t.Context(), Config{}); !errors.Is(err, ErrTrap) {
+		t.Errorf("Run = %v, want %v", err, ErrTrap)
+	}
+}
+
+func TestCacheIsUsed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "there")
+	o := Options{CacheDir: dir, Warn: func(err error) { t.Error(err) }}
+	compiles(t, o)
+	files := cached(t, dir)
+	if len(files) != 1 {
+		t.Fatalf("after one Compile the cache has %q, want one file", files)
+	}
+	before, err := os.Stat(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiles(t, o)
+	after, err := os.Stat(files[0])
+	if err != nil || !os.SameFile(before, after) || len(cached(t, dir)) != 1 {
+		t.Errorf("the second Compile wrote the cache anew: %v", err)
+	}
+}
+
+func TestWithoutUsableCacheItGoesOnAndSaysSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := t.TempDir()
+	compiles(t, Options{CacheDir: damaged})
+	for _, f := range cached(t, damaged) {
+		if err := os.WriteFile(f, []byte("rubbish"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below"), damaged} {
+		var warned []error
+		compiles(t, Options{CacheDir: dir, Warn: func(err error) { warned = append(warned, err) }})
+		if len(warned) != 1 {
+			t.Errorf("cache in %s: warnings %v, want one", dir, warned)
+		}
+		compiles(t, Options{CacheDir: dir}) // nobody to warn
+	}
+}
+
+func TestCacheKeepsTheNewest(t *testing.T) {
+	dir := t.TempDir()
+	var want []string
+	for i := range cacheKeeps + 5 {
+		sub := filepath.Join(dir, fmt.Sprintf("wazero-v%d", i%2))
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f := filepath.Join(sub, fmt.Sprint("program", i))
+		if err := os.WriteFile(f, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Unix(int64(1000+i*7%13), 0)
+		if err := os.Chtimes(f, at, at); err != nil {
+			t.Fatal(err)
+		}
+		if i*7%13 >= 5 { // of thirteen, the eight newest
+			want = append(want, f)
+		}
+	}
+	other := filepath.Join(dir, "other", "file")
+	if err := os.MkdirAll(filepath.Dir(other), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, other)
+	prune(dir)
+	got := cached(t, dir)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("prune left\n%q, want\n%q", got, want)
+	}
+}
+
+func TestProgressIsReportedUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []time.Duration
+		stop := report(func(d time.Duration) { got = append(got, d) })
+		time.Sleep(900 * time.Millisecond)
+		stop()
+		time.Sleep(time.Second)
+		want := []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, 750 * time.Millisecond}
+		if !slices.Equal(got, want) {
+			t.Errorf("progress at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestCloseWaitsForRuns(t *testing.T) {
+	p, err := Compile(t.Context(), trapping, Options{NoCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := program(t).Run(t.Context(), Config{Args: []string{"hour"}}); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := p.Run(t.Context(), Config{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Run after Close = %v, want %v", err, ErrClosed)
+	}
+}
+
+func BenchmarkRunOfAGuestThatDoesNothing(b *testing.B) {
+	p := program(b)
+	for b.Loop() {
+		if _, err := p.Run(b.Context(), Config{Args: []string{"begin"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ExampleCompile() {
+	p, err := Compile(context.Background(), []byte("no program"), Options{NoCache: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	// Output: sim: compile: invalid magic number
 }
