@@ -1,6 +1,7 @@
-// Package tcpchat is chat over TCP: [Server] for members on a net.Listener,
-// [Client] for a Go program that is a member, and [TextServer] for people who
-// have nothing but nc or telnet.
+// Package tcpchat is chat over TCP: [Server] for members on a net.Listener, and
+// [Client] for a Go program that is a member. (The port for people who have
+// nothing but nc or telnet is package text: it needs what makes text safe for a
+// terminal, which the labs' guest has no use for.)
 //
 // TCP is a byte stream: frames (package wire, SPEC.md) are cut by their length
 // prefix. The server writes a room's log to each member as it is: what one

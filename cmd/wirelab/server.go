@@ -16,6 +16,7 @@ import (
 	"wirelab/internal/chat"
 	"wirelab/internal/missed"
 	"wirelab/internal/missed/bolt"
+	"wirelab/internal/text"
 	"wirelab/tcpchat"
 	"wirelab/udpchat"
 )
@@ -297,7 +298,7 @@ func (s *server) run(ctx context.Context) error {
 		start("udp", func(ctx context.Context) error { return u.Serve(ctx, s.udp) })
 	}
 	if s.lines != nil {
-		t := &tcpchat.TextServer{Hub: s.hub, Logger: s.cfg.log, Key: s.cfg.hub.Key}
+		t := &text.Server{Hub: s.hub, Logger: s.cfg.log, Key: s.cfg.hub.Key}
 		start("text", func(ctx context.Context) error { return t.Serve(ctx, s.lines) })
 		start("text", func(ctx context.Context) error { return t.ServePacket(ctx, s.texts) })
 	}
