@@ -39,7 +39,7 @@ func TestHowRunsEnd(t *testing.T) {
 		{name: "deadlock", in: Config{Args: []string{"deadlock"}}, is: ErrDeadlock, text: "wait for ever", stderr: "[chan receive]:", at: 2 * time.Millisecond},
 		{name: "limit", in: Config{Args: []string{"forever"}}, is: ErrLimit, text: "virtual time is up after 24h0m0s", at: 24 * time.Hour},
 		{name: "limit given", in: Config{Args: []string{"forever"}, Limit: 90 * time.Second}, is: ErrLimit, text: "after 1m30s", at: 90 * time.Second},
-		{name: "stalled", in: Config{Args: []string{"wait"}}, is: ErrStalled, text: "read 16777216 times at one instant"},
+		{name: "stalled", in: Config{Args: []string{"wait"}}, is: ErrStalled, text: "read 4194304 times at one instant"},
 		{name: "memory", in: Config{Args: []string{"hoard"}, Memory: 32 << 20}, is: ErrMemory, text: "may have 32 MiB", stderr: "out of memory", at: 2 * time.Millisecond},
 		{name: "memory too small to begin", in: Config{Args: []string{"hour"}, Memory: 1 << 20}, is: ErrMemory, text: "may have 1 MiB"},
 		{name: "full disk", in: Config{Args: []string{"write"}, Stdout: writerFunc(func(b []byte) (int, error) {

@@ -19,9 +19,9 @@ import (
 const epoch = 1
 
 // stallReads is how many times the guest may read its clock at one instant.
-// That takes seconds for a loop that waits for time to pass, and minutes for a
+// That takes a second for a loop that waits for time to pass, and a minute for a
 // network that carries packets without delay.
-const stallReads = 1 << 24
+const stallReads = 1 << 22
 
 // A clock is virtual time.
 type clock struct {

@@ -34,7 +34,7 @@ func (d *decoder) next(b []byte, rec *Record) (n int, err error) {
 	start := 0
 	if !d.started {
 		if head := b[:min(len(b), len(magic))]; string(head) != magic[:len(head)] {
-			return 0, fmt.Errorf("trace: begins with % x: %w", head, ErrFormat)
+			return 0, fmt.Errorf("trace: does not begin with %s: %w", magic, ErrFormat)
 		}
 		if len(b) < len(magic) {
 			return 0, nil

@@ -45,8 +45,10 @@ func (r *Reader) Next() (*Record, error) {
 
 // fill reads more bytes behind those that are left.
 func (r *Reader) fill() error {
-	r.buf = r.buf[:copy(r.buf, r.buf[r.at:])]
-	r.at = 0
+	if r.at > 0 {
+		r.buf = r.buf[:copy(r.buf, r.buf[r.at:])]
+		r.at = 0
+	}
 	if len(r.buf) == cap(r.buf) {
 		grown := make([]byte, len(r.buf), 2*cap(r.buf))
 		copy(grown, r.buf)

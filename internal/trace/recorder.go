@@ -49,8 +49,8 @@ func (r *Recorder) Write(p []byte) (int, error) {
 	if r.start(); r.err != nil {
 		return 0, r.err
 	}
-	b := p
-	if len(r.partial) > 0 {
+	b, joined := p, len(r.partial) > 0
+	if joined {
 		r.partial = append(r.partial, p...)
 		b = r.partial
 	}
@@ -64,7 +64,9 @@ func (r *Recorder) Write(p []byte) (int, error) {
 			return 0, err
 		}
 		if n == 0 {
-			r.partial = append(r.partial[:0], b...)
+			if !joined || len(b) < len(r.partial) { // else it lies there already
+				r.partial = append(r.partial[:0], b...)
+			}
 			return len(p), nil
 		}
 		b = b[n:]
