@@ -250,3 +250,18 @@ func ExampleProgram_Run() {
 	// 1h0m0s 2026-01-01T01:00:00Z
 	// 1h0m0s 1 <nil>
 }
+
+// Reads count at one instant only: a long run may read its clock as often as it
+// likes.
+func TestClockMayBeReadOftenOverTime(t *testing.T) {
+	r := newRun(t.Context(), Config{Limit: time.Hour})
+	for range 3 {
+		for range stallReads - 1 {
+			r.nanotime()
+		}
+		r.nanosleep(1)
+	}
+	if got := r.nanotime(); got != epoch+3 {
+		t.Errorf("after three nanoseconds the clock shows %d, want %d", got, epoch+3)
+	}
+}
