@@ -18,6 +18,7 @@ type Palette struct {
 	Accent lipgloss.Style // what to look at
 
 	fields []lipgloss.Style
+	grades []lipgloss.Style
 }
 
 // NewPalette returns the colours for w. They render text as it is, without a
@@ -50,12 +51,19 @@ func PaletteOf(r *lipgloss.Renderer) *Palette {
 	for _, c := range fieldColours {
 		p.fields = append(p.fields, ink(c))
 	}
+	for _, c := range gradeColours {
+		p.grades = append(p.grades, ink(c))
+	}
 	return p
 }
 
 // Field returns the style of the i-th field of a frame, from 0; neighbours
 // differ.
 func (p *Palette) Field(i int) lipgloss.Style { return p.fields[i%len(p.fields)] }
+
+// Grade returns the style of a verdict, from 0, the best, to 3, the worst. A
+// sign or a word says the same beside it.
+func (p *Palette) Grade(i int) lipgloss.Style { return p.grades[min(max(i, 0), len(p.grades)-1)] }
 
 // The colours keep a contrast of 4.5 to 1, which WCAG 2.2 (1.4.3) asks of
 // text, on the usual backgrounds. Of two neighbours in fieldColours one is warm
@@ -74,5 +82,12 @@ var (
 		{Light: "#b3001b", Dark: "#ff8080"}, // red
 		{Light: "#5b3cc4", Dark: "#b9a5ff"}, // violet
 		{Light: "#6b5d00", Dark: "#e6d34f"}, // yellow
+	}
+
+	gradeColours = []lipgloss.AdaptiveColor{
+		{Light: "#2f6b00", Dark: "#a5d66f"}, // green
+		blue,
+		{Light: "#8a4b00", Dark: "#ffb454"}, // orange
+		red,
 	}
 )

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -17,6 +18,7 @@ func (p *Palette) all() map[string]lipgloss.Style {
 	return map[string]lipgloss.Style{
 		"Event": p.Event, "Name": p.Name, "System": p.System, "Error": p.Error, "Dim": p.Dim, "Accent": p.Accent,
 		"Field(0)": p.Field(0), "Field(9)": p.Field(9),
+		"Grade(0)": p.Grade(0), "Grade(9)": p.Grade(9),
 	}
 }
 
@@ -59,7 +61,7 @@ func TestColoursAreReadable(t *testing.T) {
 		"light": {"#ffffff", "#fafafa", "#fdf6e3"}, // white, near white, Solarized light
 		"dark":  {"#000000", "#1e1e1e", "#282c34", "#002b36"},
 	}
-	for _, c := range append([]lipgloss.AdaptiveColor{grey, red, blue}, fieldColours...) {
+	for _, c := range slices.Concat([]lipgloss.AdaptiveColor{grey, red, blue}, fieldColours, gradeColours) {
 		for _, tt := range []struct{ theme, colour string }{{"light", c.Light}, {"dark", c.Dark}} {
 			for _, bg := range backgrounds[tt.theme] {
 				if got := contrast(t, tt.colour, bg); got < 4.5 {
