@@ -49,10 +49,11 @@ type Result struct {
 // guest ended with exit code 0; else an *Error, or what is wrong with c.
 //
 // When ctx ends, the guest is ended with ctx's cause the next time that it asks
-// its host for something: the time, sleep, memory, random bytes, output. A Go
-// program does so all the time, at each collection of its garbage at the latest. A
-// loop that never allocates, reads the clock or yields is not ended. (A check in
-// each loop, which the compiler could add, makes guests half as fast.)
+// its host for the time, for sleep or for random bytes, or writes something. A Go
+// program does so all the time, at each collection of its garbage at the latest.
+// A loop that neither allocates nor reads the clock nor lets its goroutine wait
+// is not ended. (A check in every loop, which the compiler could add, makes guests
+// half as fast.)
 func (p *Program) Run(ctx context.Context, c Config) (Result, error) {
 	if err := c.check(); err != nil {
 		return Result{}, err

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,18 +153,45 @@ func TestProgressIsReportedUntilTheEnd(t *testing.T) {
 	})
 }
 
+// writing is a module whose _start writes "hi\n" to its standard output.
+var writing = []byte("\x00asm\x01\x00\x00\x00" +
+	"\x01\x0c\x02\x60\x00\x00\x60\x04\x7f\x7f\x7f\x7f\x01\x7f" + // types () and (i32, i32, i32, i32) i32
+	"\x02\x23\x01\x16wasi_snapshot_preview1\x08fd_write\x00\x01" +
+	"\x03\x02\x01\x00" +
+	"\x05\x03\x01\x00\x01" + // memory of one page
+	"\x07\x13\x02\x06_start\x00\x01\x06memory\x02\x00" +
+	"\x0a\x0f\x01\x0d\x00\x41\x01\x41\x00\x41\x01\x41\x0c\x10\x00\x1a\x0b" + // drop(fd_write(1, 0, 1, 12))
+	"\x0b\x11\x01\x00\x41\x00\x0b\x0b\x08\x00\x00\x00\x03\x00\x00\x00hi\n") // at 0: {8, 3}, "hi\n"
+
 func TestCloseWaitsForRuns(t *testing.T) {
-	p, err := Compile(t.Context(), trapping, Options{NoCache: true})
+	p, err := Compile(t.Context(), writing, Options{NoCache: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := program(t).Run(t.Context(), Config{Args: []string{"hour"}}); err != nil {
+	var closed atomic.Bool
+	done := make(chan error)
+	_, err = p.Run(t.Context(), Config{Stdout: writerFunc(func(b []byte) (int, error) {
+		go func() {
+			err := p.Close()
+			closed.Store(true)
+			done <- err
+		}()
+		for range 10000 { // the chance to be wrong
+			runtime.Gosched()
+		}
+		if closed.Load() {
+			t.Error("Close did not wait")
+		}
+		return len(b), nil
+	})})
+	if err != nil {
 		t.Error(err)
 	}
-	for range 2 {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("second Close = %v", err)
 	}
 	if _, err := p.Run(t.Context(), Config{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("Run after Close = %v, want %v", err, ErrClosed)
