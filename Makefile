@@ -7,11 +7,16 @@ FUZZTIME ?= 10s
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check format vet static race cross bench fuzz picture clean
+.PHONY: build guest demo test check format vet static race cross bench fuzz picture clean
 
-## build: the program, as bin/wirelab
-build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/wirelab
+## build: the program, as bin/wirelab, with the simulated network inside
+build: export CGO_ENABLED = 0
+build: $(if $(wildcard labs/guest/main.go),guest)
+	$(GO) build -trimpath -o bin/ ./cmd/wirelab
+
+# What runs inside the program, for WebAssembly; package image embeds it.
+guest:
+	$(GO) run ./labs/image/pack
 
 ## demo: a tour on real sockets, in under twenty seconds; no terminal needed
 demo: build
@@ -62,7 +67,7 @@ picture: build
 	$(GO) run ./docs/picture
 
 clean:
-	rm -rf bin
+	rm -rf bin labs/image/guest/guest.wasm.gz
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -41,6 +41,26 @@ var only = []struct{ dep, pkg string }{
 	{"go.etcd.io/bbolt", "wirelab/internal/missed/bolt"},
 	{"github.com/spf13/cobra", "wirelab/cmd/wirelab"},
 	{"github.com/mtibben/confusables", "wirelab/internal/chat"},
+	{"github.com/tetratelabs/wazero", "wirelab/internal/sim"},
+	{"gvisor.dev/gvisor", "wirelab/internal/vnet"},
+}
+
+// guestNever lists what the program that runs inside wasm must not import,
+// directly or not: each is bytes to compile and to start, for every run.
+var guestNever = []struct{ dep, why string }{
+	{"github.com/google/gopacket", "the guest streams raw packets; the host decodes"},
+	{"github.com/charmbracelet", "the guest has no terminal, and termenv does not build for wasip1"},
+	{"github.com/muesli/termenv", "it does not build for wasip1"},
+	{"github.com/tetratelabs/wazero", "the host runs the guest, not the other way round"},
+	{"github.com/spf13", "the guest has no command line"},
+	{"go.etcd.io/bbolt", "it does not build for wasip1; the guest's disk is simulated"},
+	{"wirelab/internal/sim", "the guest does not know that its time is virtual"},
+	{"wirelab/internal/tui", "the guest has no terminal"},
+	{"wirelab/internal/repl", "the guest has no terminal"},
+	{"wirelab/labs/image", "the image holds the guest, not the other way round"},
+	{"net/http", "it doubles the image"},
+	{"os/exec", "there is nothing to start inside"},
+	{"testing", "it is for tests"},
 }
 
 type pkg struct {
@@ -90,6 +110,24 @@ func TestImports(t *testing.T) {
 				if (imp == rule.dep || strings.HasPrefix(imp, rule.dep+"/")) && p.ImportPath != rule.pkg {
 					t.Errorf("%s imports %s: only %s does", p.ImportPath, imp, rule.pkg)
 				}
+			}
+		}
+	}
+}
+
+func TestGuestStaysLean(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "wirelab/labs/guest")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		dep = strings.TrimSpace(dep)
+		for _, rule := range guestNever {
+			if dep == rule.dep || strings.HasPrefix(dep, rule.dep+"/") {
+				t.Errorf("wirelab/labs/guest imports %s, perhaps through another package: %s", dep, rule.why)
 			}
 		}
 	}
