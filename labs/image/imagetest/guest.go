@@ -10,15 +10,19 @@ import (
 	"wirelab/internal/sim/wasip1"
 )
 
-// guest is built at most once per test binary.
-var guest = sync.OnceValues(func() ([]byte, error) {
+// build runs at most once per test binary.
+var build = sync.OnceValues(func() ([]byte, error) {
 	return wasip1.Build(context.Background(), "", "wirelab/labs/guest")
 })
 
-// Guest returns the guest as WebAssembly. It fails tb if it does not build.
+// Build returns the guest as WebAssembly. It is for TestMain and examples; tests
+// ask Guest. Nobody must change the bytes: every caller gets the same.
+func Build() ([]byte, error) { return build() }
+
+// Guest returns what Build does. It fails tb if the guest does not build.
 func Guest(tb testing.TB) []byte {
 	tb.Helper()
-	wasm, err := guest()
+	wasm, err := build()
 	if err != nil {
 		tb.Fatal(err)
 	}
