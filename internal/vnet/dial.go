@@ -1,0 +1,197 @@
+package vnet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// backlog is how many connections may wait for Accept.
+const backlog = 4096
+
+// resolve reads network and address: an IP address, or nothing for all of the
+// host's, and a port. There are no names: the network has no DNS.
+func (h *Host) resolve(network, address, want string) (a tcpip.FullAddress, p tcpip.NetworkProtocolNumber, err error) {
+	fail := func(format string, args ...any) (tcpip.FullAddress, tcpip.NetworkProtocolNumber, error) {
+		return a, p, &net.AddrError{Err: fmt.Sprintf(format, args...), Addr: address}
+	}
+	base := strings.TrimRight(network, "46")
+	if base != want || network != base && network != base+"4" && network != base+"6" {
+		return a, p, net.UnknownNetworkError(network)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return a, p, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return fail("port %q, want 0 to 65535", port)
+	}
+	a.Port = uint16(n)
+	ip := h.Addr()
+	if host != "" {
+		if ip, err = netip.ParseAddr(host); err != nil {
+			return fail("%q is no IP address, and an emulated network has no names", host)
+		}
+		ip = ip.Unmap()
+		if !ip.IsUnspecified() {
+			a.NIC, a.Addr = nicID, tcpip.AddrFromSlice(ip.AsSlice())
+		}
+	}
+	p = protocolOf(ip)
+	if host == "" && network == base+"6" {
+		p = protocolOf(netip.IPv6Unspecified())
+	}
+	if network != base && (network == base+"4") != ip.Is4() && host != "" {
+		return fail("%v is of the other family than %s", ip, network)
+	}
+	return a, p, nil
+}
+
+func opError(op, network, address string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s %s: %w", op, network, address, err)
+}
+
+// Listen listens for TCP connections, at a port of all the host's addresses of
+// one family or at one of them. network is "tcp", "tcp4" or "tcp6".
+func (h *Host) Listen(network, address string) (net.Listener, error) {
+	fail := func(err error) (net.Listener, error) { return nil, opError("listen", network, address, err) }
+	l, err := h.alive()
+	if err != nil {
+		return fail(err)
+	}
+	a, p, err := h.resolve(network, address, "tcp")
+	if err != nil {
+		return fail(err)
+	}
+	queue := new(waiter.Queue)
+	ep, terr := l.stack.NewEndpoint(tcp.ProtocolNumber, p, queue)
+	if terr != nil {
+		return fail(stackError(terr))
+	}
+	if terr = ep.Bind(a); terr == nil {
+		terr = ep.Listen(backlog)
+	}
+	if terr != nil {
+		ep.Close()
+		return fail(stackError(terr))
+	}
+	s, err := l.add(gonet.NewTCPConn(queue, ep))
+	if err != nil {
+		return fail(err)
+	}
+	return &listener{s, ep, queue}, nil
+}
+
+// ListenPacket opens a UDP socket. network is "udp", "udp4" or "udp6".
+func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
+	fail := func(err error) (net.PacketConn, error) { return nil, opError("listen", network, address, err) }
+	l, err := h.alive()
+	if err != nil {
+		return fail(err)
+	}
+	a, p, err := h.resolve(network, address, "udp")
+	if err != nil {
+		return fail(err)
+	}
+	u, err := gonet.DialUDP(l.stack, &a, nil, p)
+	if err != nil {
+		return fail(known(err))
+	}
+	c, err := l.packetConn(u)
+	if err != nil {
+		return fail(err)
+	}
+	return c, nil
+}
+
+// DialContext connects over TCP (a *Conn), or opens a UDP socket that is
+// connected (a *PacketConn). A connection that is refused fails with
+// syscall.ECONNREFUSED. While the program is stopped, it waits.
+func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	fail := func(err error) (net.Conn, error) { return nil, opError("dial", network, address, err) }
+	h.Running(ctx)
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	l, err := h.alive()
+	if err != nil {
+		return fail(err)
+	}
+	if strings.HasPrefix(network, "udp") {
+		a, p, err := h.resolve(network, address, "udp")
+		if err != nil {
+			return fail(err)
+		}
+		u, err := gonet.DialUDP(l.stack, nil, &a, p)
+		if err != nil {
+			return fail(known(err))
+		}
+		c, err := l.packetConn(u)
+		if err != nil {
+			return fail(err)
+		}
+		return c, nil
+	}
+	a, p, err := h.resolve(network, address, "tcp")
+	if err != nil {
+		return fail(err)
+	}
+	c, err := l.dial(ctx, a, p)
+	if err != nil {
+		return fail(err)
+	}
+	h.Running(ctx) // a stopped program does not learn of it yet
+	return c, nil
+}
+
+// known gives an error of gonet the system's own.
+func known(err error) error {
+	cause := err
+	if op, ok := err.(*net.OpError); ok {
+		cause = op.Err
+	}
+	if e := systemError(cause); e != nil {
+		return e
+	}
+	return err
+}
+
+func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkProtocolNumber) (*Conn, error) {
+	queue := new(waiter.Queue)
+	ep, err := l.stack.NewEndpoint(tcp.ProtocolNumber, p, queue)
+	if err != nil {
+		return nil, stackError(err)
+	}
+	entry, ready := waiter.NewChannelEntry(waiter.WritableEvents | waiter.EventErr | waiter.EventHUp)
+	queue.EventRegister(&entry)
+	defer queue.EventUnregister(&entry)
+	err = ep.Connect(a)
+	if _, ok := err.(*tcpip.ErrConnectStarted); ok {
+		select {
+		case <-ready:
+			err = ep.LastError()
+		case <-ctx.Done():
+			ep.Close()
+			return nil, ctx.Err()
+		case <-l.dead:
+			return nil, ErrKilled
+		}
+	}
+	if err != nil {
+		ep.Close()
+		return nil, stackError(err)
+	}
+	return l.conn(queue, ep)
+}
