@@ -35,7 +35,9 @@ func TestJSONReadsBack(t *testing.T) {
 		if err := json.Unmarshal(b.Bytes(), &got); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		valid := cmp.Transformer("valid", func(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\xff\xfe", "\ufffd\ufffd"), "\ufffd") })
+		valid := cmp.Transformer("valid", func(s string) string {
+			return strings.ToValidUTF8(strings.ReplaceAll(s, "\xff\xfe", "\ufffd\ufffd"), "\ufffd")
+		})
 		if d := cmp.Diff(m, &got, cmpopts.EquateEmpty(), cmp.FilterValues(func(a, b string) bool { return strings.Contains(a+b, "\xff") }, valid)); d != "" {
 			t.Fatalf("seed %d: it comes back as another:\n%s", seed, d)
 		}

@@ -15,7 +15,7 @@ const nothing = "–"
 // A figure is what a table shows of a cell.
 type figure struct {
 	title string
-	what  string // in a few words
+	what  string                              // in a few words
 	show  func(c *Cell) (median, span string) // span is the range over the runs, empty if there is none
 }
 

@@ -39,11 +39,11 @@ func (m *Matrix) legend(p *page, v *View) {
 		p.text(v.Palette.Event.Render, head, w.words+": "+w.meaning)
 	}
 	p.text(v.Palette.Dim.Render, "", noPromise)
-	m.again(p, v)
+	p.again(v)
 }
 
 // again says how to see the same once more.
-func (m *Matrix) again(p *page, v *View) {
+func (p *page) again(v *View) {
 	if v.Command != "" {
 		p.text(v.Palette.Dim.Render, v.Palette.Dim.Render("again: "), v.Command)
 	}
