@@ -1,6 +1,7 @@
 package impair
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
@@ -91,6 +92,47 @@ type Recorded struct {
 	Fate
 }
 
+// recordedSize is the length of a Recorded in bytes:
+//
+//	flow (8), id (8), nth (4), cause (1), flags (1), shift (8)
+//
+// big-endian; the flags are duplicate, corrupt and early, from the lowest bit.
+const recordedSize = 30
+
+// AppendBinary implements encoding.BinaryAppender.
+func (r Recorded) AppendBinary(b []byte) ([]byte, error) {
+	b = binary.BigEndian.AppendUint64(b, r.Flow)
+	b = binary.BigEndian.AppendUint64(b, r.ID)
+	b = binary.BigEndian.AppendUint32(b, r.Nth)
+	flags := byte(0)
+	for i, set := range []bool{r.Duplicate, r.Corrupt, r.Early} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	b = append(b, byte(r.Lost), flags)
+	return binary.BigEndian.AppendUint64(b, math.Float64bits(r.Shift)), nil
+}
+
+// DecodeFates reads what AppendBinary wrote, one after the other.
+func DecodeFates(b []byte) ([]Recorded, error) {
+	if len(b)%recordedSize != 0 {
+		return nil, fmt.Errorf("fates of %d bytes: want a multiple of %d", len(b), recordedSize)
+	}
+	all := make([]Recorded, 0, len(b)/recordedSize)
+	for ; len(b) > 0; b = b[recordedSize:] {
+		r := Recorded{Key: Key{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:])}}
+		r.Lost = Cause(b[20])
+		r.Duplicate, r.Corrupt, r.Early = b[21]&1 != 0, b[21]&2 != 0, b[21]&4 != 0
+		r.Shift = math.Float64frombits(binary.BigEndian.Uint64(b[22:]))
+		if r.Lost >= causeEnd || b[21] > 7 || math.IsNaN(r.Shift) || math.IsInf(r.Shift, 0) {
+			return nil, fmt.Errorf("fate %d: no such fate", len(all))
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
 // A Link is one direction of a link. It is not safe for concurrent use.
 type Link struct {
 	cfg    Config
@@ -123,7 +165,10 @@ type chain struct {
 // New returns a link. Its fates are those of seed; start is what the rules about
 // times count from.
 func New(cfg Config, seed uint64, start time.Time) (*Link, error) {
-	l := &Link{seed: seed, start: start, places: make(map[uint64]uint64), times: make(map[Key]uint32)}
+	l := &Link{
+		seed: seed, start: start, places: make(map[uint64]uint64), times: make(map[Key]uint32),
+		repeat: make(map[Key]Fate),
+	}
 	l.chain.state = 1
 	if err := l.Set(cfg); err != nil {
 		return nil, err
@@ -149,7 +194,7 @@ func (l *Link) Record(fn func(Recorded)) { l.record = fn }
 // Repeat gives packets the fates of an earlier run. Packets that are not among
 // them draw their own.
 func (l *Link) Repeat(fates []Recorded) {
-	l.repeat = make(map[Key]Fate, len(fates))
+	clear(l.repeat)
 	for _, f := range fates {
 		l.repeat[f.Key] = f.Fate
 	}

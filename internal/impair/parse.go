@@ -52,6 +52,21 @@ func (c *Config) Set(name, value string) error {
 	return err
 }
 
+// AddRule adds a rule to the script. The error says what makes no sense, with
+// the rules that are there too.
+func (c *Config) AddRule(text string) error {
+	r, err := ParseRule(text)
+	if err != nil {
+		return err
+	}
+	script := append(slices.Clone(c.Script), r)
+	if err := checkScript(script); err != nil {
+		return fmt.Errorf("rule %q: %w", text, err)
+	}
+	c.Script = script
+	return nil
+}
+
 // parameters are the words that begin something.
 var parameters = []string{"delay", "jitter", "distribution", "loss", "duplicate", "corrupt", "reorder", "gap", "rate", "overhead", "limit", "mtu"}
 

@@ -3,6 +3,7 @@ package impair
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,7 +202,7 @@ func checkScript(rules []Rule) error {
 
 // A script is rules, ready to be looked up.
 type script struct {
-	packets map[Class][]Rule // by class, in the order of their packets
+	packets [9][]Rule // by class, in the order of their packets; see slot
 	downs   []Rule
 	counts  [9]uint64 // packets so far, of any kind and of each class
 }
@@ -213,16 +214,16 @@ func newScript(rules []Rule) script {
 			s.downs = append(s.downs, r)
 			continue
 		}
-		if s.packets == nil {
-			s.packets = make(map[Class][]Rule)
-		}
-		s.packets[r.Class] = append(s.packets[r.Class], r)
+		s.packets[slot(r.Class)] = append(s.packets[slot(r.Class)], r)
 	}
 	for _, list := range s.packets {
 		slices.SortFunc(list, func(a, b Rule) int { return cmp.Compare(a.First, b.First) })
 	}
 	return s
 }
+
+// slot returns the place of a rule's class: 0 for any packet, else its bit and 1.
+func slot(c Class) int { return bits.Len8(uint8(c)) }
 
 // match counts a packet and returns the rule that names it, or nil. If rules of
 // several of its classes do, that of the narrowest class counts.
@@ -233,12 +234,9 @@ func (s *script) match(c Class) *Rule {
 			s.counts[i+1]++
 		}
 	}
-	if s.packets == nil {
-		return nil
-	}
 	for i := 7; i >= 0; i-- {
 		if c&(1<<i) != 0 {
-			if r := find(s.packets[1<<i], s.counts[i+1]); r != nil {
+			if r := find(s.packets[i+1], s.counts[i+1]); r != nil {
 				return r
 			}
 		}

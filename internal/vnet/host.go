@@ -43,9 +43,9 @@ type HostConfig struct {
 	Quiet bool // Config.OnPacket is not told of this access link
 
 	// Record is called with what chance does to each packet, Repeat has the
-	// fates of an earlier run. Both may be nil.
+	// fates of an earlier run.
 	Record func(Direction, impair.Recorded)
-	Repeat map[Direction][]impair.Recorded
+	Repeat [2][]impair.Recorded // by direction
 }
 
 // A Host is a machine with a stack and an access link. Its methods may be

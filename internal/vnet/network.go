@@ -123,7 +123,8 @@ func (n *Network) AddHost(cfg HostConfig) (*Host, error) {
 	}
 	number := uint64(len(n.hosts))
 	n.hosts = append(n.hosts, h)
-	for d, c := range map[Direction]impair.Config{Up: cfg.Up, Down: cfg.Down} {
+	for i, c := range [2]impair.Config{Up: cfg.Up, Down: cfg.Down} {
+		d := Direction(i)
 		// The seed of a direction depends on nothing but which it is.
 		link, err := impair.New(c, n.cfg.Seed^(2*number+uint64(d)+1)*0x9e3779b97f4a7c15, n.start)
 		if err != nil {
@@ -134,9 +135,7 @@ func (n *Network) AddHost(cfg HostConfig) (*Host, error) {
 		if rec := cfg.Record; rec != nil {
 			link.Record(func(r impair.Recorded) { rec(d, r) })
 		}
-		if fates := cfg.Repeat[d]; fates != nil {
-			link.Repeat(fates)
-		}
+		link.Repeat(cfg.Repeat[d])
 	}
 	n.mu.Unlock()
 	return h, h.Start()

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+
+	"wirelab/internal/pcapng"
+	"wirelab/internal/vnet"
+)
+
+// A tap writes the packets of one access link, at three interfaces: the
+// member's host, the link, and the far end, where the server is.
+type tap struct {
+	host  string
+	near  int // numbers of the interfaces
+	link  int
+	far   int
+	drops [2]uint64 // by direction, since the interface's last packet
+}
+
+func newTap(l *ledger, host string) *tap {
+	t := &tap{host: host}
+	if !l.s.Packets {
+		return t
+	}
+	for _, i := range []struct {
+		n          *int
+		name, what string
+	}{
+		{&t.near, host, "what the host " + host + " sent and received"},
+		{&t.link, "link", "between " + host + " and the server: what became of each packet"},
+		{&t.far, "server", "the server's end of the link"},
+	} {
+		name := i.name
+		if len(l.s.Record) > 1 && name != host {
+			name += " " + host
+		}
+		n, err := l.out.Describe(pcapng.Interface{Name: name, Description: i.what})
+		*i.n = n
+		if l.err == nil {
+			l.err = err
+		}
+	}
+	return t
+}
+
+// packet is told of each packet at each vantage point.
+func (l *ledger) packet(p *vnet.Packet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.taps[p.Host]
+	if p.Vantage == vnet.Sent {
+		if s, ok := parse(p.Data); ok {
+			l.resent.take(&s)
+		}
+	}
+	if t == nil {
+		return
+	}
+	switch {
+	case p.Vantage == vnet.Sent:
+		l.totals.Packets++
+		l.totals.AllBytes += int64(len(p.Data))
+	case p.Vantage == vnet.Carried && len(p.Outcome.Arrivals) == 0:
+		l.totals.Drops["link: "+p.Outcome.Cause.String()]++
+	case p.Vantage == vnet.Received && p.Reason != "":
+		l.totals.Drops[t.end(p)+": "+p.Reason]++
+	}
+	if l.s.Packets {
+		l.record(t, p)
+	}
+}
+
+// end names the end of the link at which p is received.
+func (t *tap) end(p *vnet.Packet) string {
+	if p.Direction == vnet.Down {
+		return t.host
+	}
+	return "server"
+}
+
+// record writes p to its interface of the capture.
+func (l *ledger) record(t *tap, p *vnet.Packet) {
+	out := pcapng.Packet{Time: p.Time, Data: p.Data}
+	up := p.Direction == vnet.Up
+	switch p.Vantage {
+	case vnet.Sent:
+		out.Interface, out.Direction = t.far, pcapng.Out
+		if up {
+			out.Interface = t.near
+		}
+	case vnet.Carried:
+		out.Interface, out.Direction = t.link, pcapng.In
+		if up {
+			out.Direction = pcapng.Out
+		}
+		out.Comment = p.Outcome.Note
+		if len(p.Outcome.Arrivals) == 0 {
+			out.Comment = "lost: " + p.Outcome.Cause.String()
+			if p.Outcome.Note != "" {
+				out.Comment += fmt.Sprintf(" (%s)", p.Outcome.Note)
+			}
+		}
+	case vnet.Received:
+		out.Interface, out.Direction = t.near, pcapng.In
+		if up {
+			out.Interface = t.far
+		}
+		out.Comment = p.Reason
+	}
+	if err := l.out.Packet(&out); err != nil && l.err == nil {
+		l.err = err
+	}
+}

@@ -1,0 +1,256 @@
+// Package scenario describes one run of the chat in an emulated network: the
+// hosts, the links between them, what is said, and what goes wrong when. The
+// guest program runs one; those who prepare runs write one. It is data: it
+// imports neither the chat nor a network stack.
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"wirelab/internal/impair"
+)
+
+// ServerHost is the name of the host that the chat server runs on.
+const ServerHost = "server"
+
+// Bounds of what one scenario may ask for. They keep a run within minutes of
+// work and within the guest's memory.
+const (
+	MaxMembers  = 16
+	MaxMessages = 100_000
+	MaxSize     = 4096
+	MaxRate     = 10_000 // messages per second
+	MaxFaults   = 1000
+	MaxTime     = 24 * time.Hour
+)
+
+// A Scenario is one run. All instants count from the moment when every member
+// is connected: the workload begins there.
+type Scenario struct {
+	Seed    uint64   `json:"seed"`
+	Server  Server   `json:"server"`
+	Members []Member `json:"members"`
+	Faults  []Fault  `json:"faults,omitempty"`
+
+	// Quiet is how long the run goes on after the last message and the last
+	// fault. It ends earlier when everything has arrived that could be sent
+	// again; if zero, 100 s, more than every timeout of the chat.
+	Quiet Duration `json:"quiet,omitempty"`
+	// Record lists the hosts whose access links are recorded, each as three
+	// interfaces: the host, the link, the far end.
+	Record []string `json:"record,omitempty"`
+	// Packets sends the recorded packets out; else they are only counted.
+	Packets bool `json:"packets,omitempty"`
+	// States sends the TCP stacks' inner state out, at each segment received.
+	States bool `json:"states,omitempty"`
+	// Fates sends each recorded packet's fate out. With Member.RepeatUp and
+	// RepeatDown a later run repeats them, packet by packet.
+	Fates bool `json:"fates,omitempty"`
+	// Explain is the number of the message whose story in the server's ledger
+	// is sent out at the end; 0: none.
+	Explain int `json:"explain,omitempty"`
+}
+
+// A Server is the chat server's configuration.
+type Server struct {
+	Data      bool `json:"data,omitempty"`       // events are on a disk, which outlives the process
+	KeepCount int  `json:"keep_count,omitempty"` // events that a room keeps; if zero, the chat's default
+	Refuse    bool `json:"refuse,omitempty"`     // when full, refuse the publisher instead of dropping the oldest
+	TCPBuffer int  `json:"tcp_buffer,omitempty"` // bytes of a socket's send and receive buffer; if zero, the stack's
+}
+
+// A Member is one program that chats, on a host of its own.
+type Member struct {
+	Name      string    `json:"name"` // of the member and of its host
+	Transport Transport `json:"transport"`
+	Up        string    `json:"up,omitempty"`         // its access link, from the host; see impair.Parse
+	Down      string    `json:"down,omitempty"`       // and towards it
+	UDPBuffer int       `json:"udp_buffer,omitempty"` // bytes of a UDP socket's receive buffer; if zero, the stack's
+	TCPBuffer int       `json:"tcp_buffer,omitempty"`
+
+	// What if: fates of an earlier run to repeat (see impair.DecodeFates), and a
+	// rule that changes one of them, for each direction. These are always
+	// written, so that the guest reads two runs that differ in them alike.
+	RepeatUp   []byte `json:"repeat_up"`
+	RepeatDown []byte `json:"repeat_down"`
+	WhatIfUp   string `json:"what_if_up"`
+	WhatIfDown string `json:"what_if_down"`
+
+	// What it says in the lobby: so many messages, so many per second on
+	// average, of about so many bytes. The gaps are exponential, the sizes
+	// uniform from half of Size to one and a half.
+	Messages int     `json:"messages,omitempty"`
+	Rate     float64 `json:"rate,omitempty"`
+	Size     int     `json:"size,omitempty"`
+}
+
+// A Duration is written as Go writes it, such as "1.5s".
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// Read reads a scenario as JSON and validates it.
+func Read(r io.Reader) (*Scenario, error) {
+	var s Scenario
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// Validate reports what makes no sense, and what would.
+func (s *Scenario) Validate() error {
+	if n := len(s.Members); n == 0 || n > MaxMembers {
+		return fmt.Errorf("scenario: %d members, want 1 to %d", n, MaxMembers)
+	}
+	hosts := []string{ServerHost}
+	for i := range s.Members {
+		m := &s.Members[i]
+		if err := m.validate(); err != nil {
+			return err
+		}
+		if slices.Contains(hosts, m.Name) {
+			return fmt.Errorf("scenario: two hosts are named %q", m.Name)
+		}
+		hosts = append(hosts, m.Name)
+	}
+	if s.Server.KeepCount < 0 {
+		return fmt.Errorf("scenario: the server keeps %d events, want 0 (its default) or more", s.Server.KeepCount)
+	}
+	if s.Quiet < 0 || time.Duration(s.Quiet) > MaxTime {
+		return fmt.Errorf("scenario: quiet for %v, want 0 to %v", time.Duration(s.Quiet), MaxTime)
+	}
+	for _, name := range s.Record {
+		if !slices.Contains(hosts[1:], name) {
+			return fmt.Errorf("scenario: record %q: no such member, want one of %s", name, strings.Join(hosts[1:], ", "))
+		}
+	}
+	if len(s.Faults) > MaxFaults {
+		return fmt.Errorf("scenario: %d faults, want at most %d", len(s.Faults), MaxFaults)
+	}
+	for i := range s.Faults {
+		if err := s.Faults[i].validate(hosts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Member) validate() error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("scenario: member %q: %w", m.Name, fmt.Errorf(format, args...))
+	}
+	if m.Name == "" || len(m.Name) > 32 || strings.ContainsAny(m.Name, " ;\t\n") {
+		return fail("a name has 1 to 32 bytes and no space or semicolon")
+	}
+	if !m.Transport.valid() {
+		return fail("transport %q, want one of %s", m.Transport, Transports())
+	}
+	for _, l := range []struct {
+		way, text, rule string
+		fates           []byte
+	}{{"up", m.Up, m.WhatIfUp, m.RepeatUp}, {"down", m.Down, m.WhatIfDown, m.RepeatDown}} {
+		c, err := impair.Parse(l.text)
+		if err == nil && l.rule != "" {
+			err = c.AddRule(l.rule)
+		}
+		if err == nil {
+			_, err = impair.DecodeFates(l.fates)
+		}
+		if err != nil {
+			return fail("link %s: %w", l.way, err)
+		}
+	}
+	if m.Messages < 0 || m.Messages > MaxMessages {
+		return fail("%d messages, want 0 to %d", m.Messages, MaxMessages)
+	}
+	if m.Messages > 0 {
+		if !(m.Rate > 0 && m.Rate <= MaxRate) {
+			return fail("%v messages per second, want more than 0 and at most %d", m.Rate, MaxRate)
+		}
+		if m.Size < MinSize || m.Size > MaxSize {
+			return fail("messages of %d bytes, want %d to %d", m.Size, MinSize, MaxSize)
+		}
+	}
+	if m.UDPBuffer < 0 || m.TCPBuffer < 0 {
+		return fail("a buffer is 0 (the stack's own size) or more bytes")
+	}
+	return nil
+}
+
+// A Transport is one way to chat: how events travel, and what remembers them.
+type Transport string
+
+// The transports, in the order in which they are compared.
+const (
+	UDP      Transport = "udp"       // each event is sent once
+	UDPARQ   Transport = "udp+arq"   // selective repeat while the connection lasts
+	TCP      Transport = "tcp"       // TCP while the connection lasts
+	UDPQueue Transport = "udp+queue" // the missed-message queue over UDP
+	TCPQueue Transport = "tcp+queue" // the missed-message queue over TCP
+)
+
+// Transports returns all transports, in the order in which they are compared.
+func Transports() TransportList { return TransportList{UDP, UDPARQ, TCP, UDPQueue, TCPQueue} }
+
+// A TransportList is some transports.
+type TransportList []Transport
+
+// String joins the names by commas.
+func (l TransportList) String() string {
+	names := make([]string, len(l))
+	for i, t := range l {
+		names[i] = string(t)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (t Transport) valid() bool { return slices.Contains(Transports(), t) }
+
+// Queue reports whether the server keeps for a member what it misses.
+func (t Transport) Queue() bool { return t == UDPQueue || t == TCPQueue }
+
+// Stream reports whether events travel over TCP.
+func (t Transport) Stream() bool { return t == TCP || t == TCPQueue }
+
+// Bound returns a limit on the run's length that a sound run never reaches.
+func (s *Scenario) Bound() time.Duration {
+	last := time.Duration(0)
+	for i := range s.Faults {
+		last = max(last, s.Faults[i].At)
+	}
+	for i := range s.Members {
+		if m := &s.Members[i]; m.Messages > 0 {
+			// The gaps are exponential: their sum is far from ten times its mean.
+			last = max(last, time.Duration(10*float64(m.Messages+10)/m.Rate*float64(time.Second)))
+		}
+	}
+	return last + time.Duration(len(s.Members))*connectSpan + max(time.Duration(s.Quiet), WholeTime) + connectSpan
+}
+
+const (
+	// WholeTime is how long a run goes on after its last act if Quiet does not
+	// say: more than the chat's every timeout and its longest wait before it
+	// comes back.
+	WholeTime = 100 * time.Second
+	// connectSpan is longer than a member may take to connect.
+	connectSpan = 2 * time.Minute
+)
