@@ -1,6 +1,6 @@
 module wirelab/bench
 
-go 1.26.0
+go 1.26.3
 
 require (
 	github.com/nats-io/nats-server/v2 v2.15.2

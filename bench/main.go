@@ -45,6 +45,7 @@ var parts = []struct {
 	{"start", (*bench).start},
 	{"durable", (*bench).durable},
 	{"catchup", (*bench).catchup},
+	{"relay", (*bench).relay},
 }
 
 func main() {

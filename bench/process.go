@@ -253,6 +253,12 @@ func play(name string, args []string) error {
 		return atAddr(args, serveNATS)
 	case "bare":
 		return atAddr(args, serveBare)
+	case "proxy":
+		target, err := netip.ParseAddrPort(args[1])
+		if err != nil {
+			return err
+		}
+		return atAddr(args, func(addr netip.AddrPort) error { return serveProxy(addr, target) })
 	case "fanout":
 		return measure(fanout.run)
 	case "udpfan":

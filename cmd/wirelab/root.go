@@ -175,6 +175,7 @@ missed while you were away.
 		a.serveCommand("serve", "Run one chat server on TCP and UDP together", transports{tcp: true, udp: true}),
 		a.groupCommand("tcp", "Chat over TCP alone", transports{tcp: true}),
 		a.groupCommand("udp", "Chat over UDP alone", transports{udp: true}),
+		a.linkCommand(),
 		a.demoCommand(),
 		a.versionCommand(),
 		a.manCommand(),
