@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// program is a server that sends back what comes, up to its end.
+// echoServer is a program that sends back what comes, up to its end.
 func echoServer(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,12 +60,14 @@ func echo(t *testing.T, addr string, n int) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
 	want := bytes.Repeat([]byte("0123456789abcdef"), n/16)
-	go func() {
-		c.Write(want)
-		c.(*net.TCPConn).CloseWrite()
-	}()
-	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, want) {
-		t.Fatalf("%d of %d bytes came back, %v", len(got), len(want), err)
+	go c.Write(want)
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%d of %d bytes came back, %v", n, len(want), err)
+	}
+	c.(*net.TCPConn).CloseWrite()
+	if n, err := io.Copy(io.Discard, c); n != 0 || err != nil {
+		t.Fatalf("then %d bytes, %v, want the end", n, err)
 	}
 }
 

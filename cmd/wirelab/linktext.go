@@ -34,6 +34,9 @@ func liveLine(before, now *relay.Snapshot) string {
 		line += ";"
 	}
 	line += fmt.Sprintf(" %d open", len(now.Conns))
+	if now.Connecting > 0 {
+		line += fmt.Sprintf(", %d connecting", now.Connecting)
+	}
 	if now.Totals.Flows > 0 {
 		line += fmt.Sprintf(", %d UDP", now.Flows)
 	}

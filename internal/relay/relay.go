@@ -166,11 +166,13 @@ const (
 	serverName = "server"
 )
 
-// Buffers of the hosts' sockets, in bytes: Linux's limits (tcp_rmem, tcp_wmem),
-// so that a window of them per round trip bounds a connection as it would there.
+// Buffers of the hosts' sockets, in bytes. A window of 6 MiB is Linux's limit
+// (tcp_rmem), and bounds a connection as it would there. What a sender holds
+// begins small, so that a program is not told long before the time that its bytes
+// are on their way; the stack lets it grow with the congestion window, up to 4 MiB.
 const (
 	receiveBuffer  = 6 << 20
-	sendBuffer     = 4 << 20
+	sendBuffer     = 256 << 10
 	datagramBuffer = 4 << 20
 )
 
@@ -259,7 +261,7 @@ func (r *Relay) Snapshot() Snapshot {
 	s := Snapshot{Time: time.Now(), Started: r.started, Conns: r.conns.list()}
 	r.tap.read(&s)
 	r.conns.mu.Lock()
-	s.Totals = r.conns.totals
+	s.Totals, s.Connecting = r.conns.totals, r.conns.dials
 	r.conns.mu.Unlock()
 	r.flows.mu.Lock()
 	s.Flows, s.Herald = len(r.flows.byClient), r.flows.herald != nil

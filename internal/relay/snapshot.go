@@ -9,14 +9,15 @@ import (
 
 // A Snapshot is what a relay has done up to an instant, and what it does.
 type Snapshot struct {
-	Time    time.Time
-	Started time.Time
-	Up      Side // from the client to the server
-	Down    Side // from the server to the client
-	Conns   []Conn
-	Flows   int // UDP flows that are open
-	Totals  Totals
-	Herald  bool // clients are told by ICMP that the server's port is closed
+	Time       time.Time
+	Started    time.Time
+	Up         Side // from the client to the server
+	Down       Side // from the server to the client
+	Conns      []Conn
+	Connecting int // TCP connections that the far side has not answered yet
+	Flows      int // UDP flows that are open
+	Totals     Totals
+	Herald     bool // clients are told by ICMP that the server's port is closed
 
 	Recorded uint64 // packets filed, each up to three times
 }
@@ -103,7 +104,7 @@ type Conn struct {
 	Client netip.AddrPort // the client program's end
 	Port   uint16         // the client's port on the emulated link
 	Opened time.Time
-	Phase  string // Connecting, Open, ClientDone, ServerDone or Closing
+	Phase  string // Open, ClientDone, ServerDone or Closing
 	Up     Half
 	Down   Half
 }

@@ -30,6 +30,7 @@ const acceptPause = 50 * time.Millisecond
 type conns struct {
 	mu     sync.Mutex
 	near   int // accepted from client programs
+	dials  int // of them, those that the far side has not answered
 	open   map[uint16]*conn
 	totals Totals
 }
@@ -89,6 +90,8 @@ func (r *Relay) carry(ctx context.Context, near kernelStream) {
 	s := splice{total: [2]*atomic.Uint64{1: &r.payload[1]}}
 	var k *conn
 	err := s.run(ctx, near, func(ctx context.Context) (stream, error) {
+		r.conns.dialing(1)
+		defer r.conns.dialing(-1)
 		c, err := r.client.DialContext(ctx, "tcp", r.remote.String())
 		if err != nil {
 			return nil, err
@@ -199,6 +202,12 @@ func (s *conns) admit(most int) bool {
 	return true
 }
 
+func (s *conns) dialing(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dials += n
+}
+
 // join finds the connection with that port, or begins it, and lets set say which
 // end has come.
 func (s *conns) join(port uint16, set func(*conn)) *conn {
@@ -291,7 +300,6 @@ func (s *conns) list() []Conn {
 
 // Phases of a connection.
 const (
-	Connecting = "connecting"
 	Open       = "open"
 	ClientDone = "client done" // has sent its FIN
 	ServerDone = "server done"
@@ -300,12 +308,10 @@ const (
 
 func (k *conn) phase() string {
 	switch {
-	case k.near == nil:
+	case k.near == nil && k.ends == 2, k.far == nil && k.ends == 2:
 		return Closing
-	case k.far == nil && k.ends < 2:
-		return Connecting
-	case k.far == nil:
-		return Closing
+	case k.near == nil, k.far == nil:
+		return Open // the other end hears of it in a moment
 	}
 	switch up, down := k.near.ended[0].Load(), k.far.ended[1].Load(); {
 	case up && down:

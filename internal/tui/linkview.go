@@ -171,6 +171,9 @@ func (m *linkModel) connLines() int { return 2 * len(m.now.Conns) }
 func (m *linkModel) conns() []string {
 	p := m.palette
 	texts := []string{p.Accent.Render(count(len(m.now.Conns), "connection"))}
+	if n := m.now.Connecting; n > 0 {
+		texts = append(texts, p.Accent.Render(strconv.Itoa(n)+" connecting"))
+	}
 	for _, n := range m.now.Totals.List() {
 		if n.Count > 0 {
 			ink := p.Dim
