@@ -15,12 +15,18 @@
 //
 // What becomes of ends:
 //
-//   - FIN: a FIN on the other side, behind all bytes; half-closed connections work.
+//   - FIN: a FIN on the other side, behind all bytes; half-closed connections
+//     work. (Once a side has sent its FIN, gVisor's stack there sends no selective
+//     acknowledgements any more: losses of what the other side still sends are
+//     then repaired by timeouts.)
 //   - RST: goes over the link as a RST, and may be lost there like any packet;
 //     then the far side notices at its next segment, or after two minutes.
-//   - Refused: the client has been accepted by then, so it is reset, as soon as
-//     word of it has come back over the link.
-//   - A datagram to a port that is closed: see Config.Unreachable.
+//   - Refused: the server host answers over the link as the server does. The
+//     client program has been accepted by this machine's kernel before, so it is
+//     reset as soon as the answer is there.
+//   - A datagram to a port that is closed: counted; and where the system lets us
+//     send ICMP (Linux and macOS, root alone), the client's kernel is told. That
+//     word does not cross the link.
 package relay
 
 import (
@@ -127,6 +133,7 @@ func New(cfg Config) (*Relay, error) {
 		addrs = [2]netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}
 	}
 	r := &Relay{cfg: cfg, up: cfg.Up, down: cfg.Down, remote: netip.AddrPortFrom(addrs[1], uint16(port)), started: time.Now()}
+	r.conns.orphan = orphanTime
 	r.conns.open, r.flows.open = map[uint16]*conn{}, map[uint16]*flow{}
 	r.flows.byClient = map[netip.AddrPort]*flow{}
 	if cfg.UDP != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -144,7 +145,11 @@ func TestCarriesTCP(t *testing.T) {
 				t.Errorf("up: %d flipped, %d sent again, want some", s.Up.Corrupted, s.Up.Resent)
 			}
 		}},
-		{"reorder", "delay 3ms reorder 5%", 1 << 20, nil},
+		{"reorder", "delay 3ms reorder 5%", 1 << 20, func(t *testing.T, s *Snapshot) {
+			if s.Up.Reordered == 0 || s.Down.Reordered == 0 || s.Up.Lost.Total() != 0 {
+				t.Errorf("%d and %d reordered, %d lost", s.Up.Reordered, s.Down.Reordered, s.Up.Lost.Total())
+			}
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -233,6 +238,54 @@ func TestReset(t *testing.T) {
 			wantReset(t, "the other", other)
 			until(t, r.Relay, "end", func(s *Snapshot) bool { return s.Totals.Reset == 1 && s.Totals.Closed == 0 && len(s.Conns) == 0 })
 		})
+	}
+}
+
+// A RST that the link loses is lost: the server learns of it when it sends, or
+// after a while.
+func TestResetLost(t *testing.T) {
+	for _, sends := range []bool{true, false} {
+		t.Run(fmt.Sprint("the server sends: ", sends), func(t *testing.T) {
+			l := listen(t)
+			r := serve(t, Config{Up: link(t, "drop rst 1")}, l.Addr())
+			r.conns.mu.Lock()
+			r.conns.orphan = time.Hour
+			if !sends {
+				r.conns.orphan = time.Millisecond
+			}
+			r.conns.mu.Unlock()
+			client := dialTCP(t, r.addr)
+			client.Write([]byte("hello"))
+			server := accept(t, l)
+			if _, err := io.ReadFull(server, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			client.SetLinger(0)
+			client.Close()
+			until(t, r.Relay, "loss", func(s *Snapshot) bool { return s.Up.Lost[impair.LostScript] == 1 })
+			if sends {
+				if s := r.Snapshot(); len(s.Conns) != 1 || s.Conns[0].Phase != Closing {
+					t.Errorf("connections: %+v", s.Conns)
+				}
+				server.Write([]byte("are you there?"))
+			}
+			wantReset(t, "server", server)
+			until(t, r.Relay, "end", func(s *Snapshot) bool { return len(s.Conns) == 0 })
+		})
+	}
+}
+
+// The hosts speak the version of IP that the server is called with.
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip(err) // no IPv6 here
+	}
+	defer l.Close()
+	r := serve(t, Config{}, l.Addr())
+	exchange(t, dialTCP(t, r.addr), accept(t, l), numbers(1, 300_000), numbers(2, 200_000))
+	if !r.remote.Addr().Is6() {
+		t.Errorf("the server host is %v", r.remote)
 	}
 }
 

@@ -33,7 +33,7 @@ type Side struct {
 
 	Duplicated uint64
 	Corrupted  uint64 // a bit was flipped
-	Reordered  uint64
+	Reordered  uint64 // arrived after a packet that was sent later
 	Resent     uint64 // TCP segments that were sent before
 	Payload    uint64 // bytes of TCP streams and datagrams handed to the program at the far end
 }

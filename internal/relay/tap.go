@@ -12,8 +12,9 @@ import (
 type tap struct {
 	capture *capture // nil: nobody records
 
-	mu    sync.Mutex
-	sides [2]Side // up, down
+	mu     sync.Mutex
+	sides  [2]Side   // up, down
+	newest [2]uint64 // the largest number of a packet that arrived
 	// By the client's port: never more than there are ports. A port that is
 	// used again begins anew.
 	ways map[uint16]*[2]sender
@@ -48,6 +49,11 @@ func (t *tap) packet(p *vnet.Packet) {
 		if p.Reason != "" {
 			s.Refused++
 		}
+		// RFC 4737, section 3.3: it is reordered if a later one came before.
+		if p.Number < t.newest[way] {
+			s.Reordered++
+		}
+		t.newest[way] = max(t.newest[way], p.Number)
 	}
 	t.mu.Unlock()
 	if t.capture != nil {
@@ -91,9 +97,6 @@ func (t *tap) carried(s *Side, p *vnet.Packet, way int) {
 			s.Corrupted++
 			break
 		}
-	}
-	if o.Note == "reordered" {
-		s.Reordered++
 	}
 }
 

@@ -31,6 +31,7 @@ type conns struct {
 	mu     sync.Mutex
 	near   int // accepted from client programs
 	dials  int // of them, those that the far side has not answered
+	orphan time.Duration
 	open   map[uint16]*conn
 	totals Totals
 }
@@ -237,7 +238,7 @@ func (s *conns) leave(k *conn, end *splice, err error) {
 	case k.ends == 2 && k.near == nil && k.far == nil:
 		s.forget(k)
 	case err != nil && k.orphan == nil:
-		k.orphan = time.AfterFunc(orphanTime, func() { s.abandon(k, err) })
+		k.orphan = time.AfterFunc(s.orphan, func() { s.abandon(k, err) })
 	}
 }
 

@@ -170,7 +170,7 @@ func (r *Relay) serveFarDatagrams(ctx context.Context, l net.PacketConn) error {
 		f.touch()
 		if _, err = far.Write(buf[:n]); err != nil && refused(err) {
 			// That was about an earlier one; this one was not sent.
-			r.refuse(f)
+			r.unreachable(f)
 			_, err = far.Write(buf[:n])
 		}
 		if err == nil {
@@ -212,9 +212,19 @@ func (r *Relay) takeAnswers(f *flow, far *net.UDPConn, l net.PacketConn, client 
 		case closed(err):
 			return
 		case refused(err):
-			r.refuse(f)
+			r.unreachable(f)
 		}
 	}
+}
+
+// unreachable takes in that the server program's port is closed, and tells the
+// client's kernel.
+func (r *Relay) unreachable(f *flow) {
+	r.flows.mu.Lock()
+	r.flows.totals.Unreachable++
+	h := r.flows.herald
+	r.flows.mu.Unlock()
+	h.unreachable(f.client)
 }
 
 // expire ends flows that are idle.
