@@ -110,6 +110,9 @@ func TestNoTerminal(t *testing.T) {
 			if got := Width(w); got != 80 {
 				t.Errorf("Width(%s) = %d, want 80", name, got)
 			}
+			if got := Height(w); got != 0 {
+				t.Errorf("Height(%s) = %d, want 0", name, got)
+			}
 		}
 	}
 }

@@ -25,3 +25,14 @@ func Width(w io.Writer) int {
 	}
 	return noTerminal
 }
+
+// Height returns the number of lines of w, or 0 if w is no terminal or does not
+// say.
+func Height(w io.Writer) int {
+	if f, ok := w.(interface{ Fd() uintptr }); ok {
+		if _, height, err := term.GetSize(int(f.Fd())); err == nil {
+			return max(height, 0)
+		}
+	}
+	return 0
+}

@@ -1,7 +1,7 @@
 // Package style makes text fit for a terminal: [Visible] and its kin turn what
 // came from the network into something that cannot move the cursor, hide or
-// pose as somebody else; [Palette] has the colours; [Width] and [IsTerminal]
-// ask the terminal itself.
+// pose as somebody else; [Palette] has the colours; [Width], [Height] and
+// [IsTerminal] ask the terminal itself.
 //
 // Make text safe first, then cut it to width, then colour it.
 package style

@@ -72,7 +72,7 @@ const (
 	chartLine   = 20
 	chartLabel  = 44 // beside a mark
 	chartInset  = 6  // so that no mark is cut off
-	tickSpacing = 36 // at least
+	tickSpacing = 35 // at least
 )
 
 // A scale maps values to places.
@@ -208,7 +208,7 @@ func (m *Matrix) charts() []chart {
 		m.chart(plot{
 			id: "resent", title: "What was sent again",
 			desc:    "A bar for each fault and transport",
-			caption: caption("Segments and datagrams, by all hosts. It is the price of reliability: who sends nothing again, loses what the network loses."),
+			caption: caption("Segments and datagrams, by all hosts, those included that set a connection up. It is the price of reliability: what is not sent again, is lost where the network loses it."),
 			metrics: metrics("retransmissions"), label: true,
 			keys: keys("bar", "number of retransmissions", "whisker"),
 			draw: func(s scale, y float64, some []Spread) []shape {

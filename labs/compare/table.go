@@ -18,6 +18,7 @@ import (
 // Width, and nothing is said by colour alone.
 type View struct {
 	Width   int            // in columns; if zero, 80
+	Height  int            // in lines; what does not fit with blank lines goes without them; if zero, there is no end
 	Palette *style.Palette // if nil, no colours
 	Metrics []Metric       // what to show of each cell; if empty, as many as fit, the most important first
 	Command string         // the command line that shows the same again; may be empty
@@ -49,22 +50,24 @@ func (v View) filled() View {
 // same again. It ends with a line break. A width below 20 is taken for 20.
 func (m *Matrix) Table(v View) string {
 	v = v.filled()
-	var p page
-	p.width = v.Width
-	p.text(v.Palette.Name.Render, "", m.workload())
+	p := page{width: v.Width}
+	p.text(v.Palette.Name.Render, "", m.workload(&v))
 	if len(m.Rows) == 1 {
 		m.fault(&p, &v, &m.Rows[0])
 	} else {
 		m.overview(&p, &v, m.Transports)
 	}
-	p.line("")
+	p.blank()
 	m.legend(&p, &v)
-	return p.String()
+	return p.fold(v.Height)
 }
 
 // workload says in a line what each cell's runs were.
-func (m *Matrix) workload() string {
-	text := fmt.Sprintf("%s of about %d bytes, %g a second; ", plural(m.Messages, "message", "messages"), m.Size, m.Rate)
+func (m *Matrix) workload(v *View) string {
+	text := fmt.Sprintf("%s of about %d bytes, %g/s; ", plural(m.Messages, "message", "messages"), m.Size, m.Rate)
+	if len(m.Rows) != 1 && len(v.Metrics) == 0 {
+		text = "delivered/sent of " + text
+	}
 	if m.Runs > 1 {
 		return text + fmt.Sprintf("%d runs, seeds %d–%d", m.Runs, m.Seed, m.Seed+uint64(m.Runs)-1)
 	}
@@ -77,7 +80,17 @@ type page struct {
 	lines []string
 }
 
-func (p *page) String() string { return strings.Join(p.lines, "\n") + "\n" }
+// fold returns the text, without its blank lines if it and a line for the
+// prompt are higher than height.
+func (p *page) fold(height int) string {
+	lines := p.lines
+	if height > 0 && len(lines) >= height {
+		lines = slices.DeleteFunc(slices.Clone(lines), func(s string) bool { return s == "" })
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (p *page) blank() { p.lines = append(p.lines, "") }
 
 // line adds a line that is already made up, and cuts it if need be.
 func (p *page) line(s string) {
@@ -152,17 +165,26 @@ const signWidth = 2 // the sign and a space
 // overview adds the table, or several with some of the transports each.
 func (m *Matrix) overview(p *page, v *View, transports []string) {
 	figures := v.overviewFigures()
-	for _, below := range []bool{false, true} {
+	fit := func(below bool) (best *overview) {
 		for n := len(figures); n > 0; n-- {
 			if o := m.layOut(v, transports, figures[:n], below); o.width() <= v.Width {
-				o.render(p, v.Palette)
-				return
+				return o
 			}
 		}
+		return nil
+	}
+	best := fit(false)
+	// Ranges below make the table twice as high. It has to be worth it.
+	if below := fit(true); best == nil || below != nil && len(below.slots) > len(best.slots)+1 {
+		best = below
+	}
+	if best != nil {
+		best.render(p, v.Palette)
+		return
 	}
 	if half := len(transports) / 2; half > 0 {
 		m.overview(p, v, transports[:half])
-		p.line("")
+		p.blank()
 		m.overview(p, v, transports[half:])
 		return
 	}
@@ -201,7 +223,7 @@ func (m *Matrix) layOut(v *View, transports []string, figures []figure, below bo
 	o.slots = slots(figures, all, below)
 	o.cell = signWidth
 	for i := range o.slots {
-		o.cell += o.slots[i].room(i)
+		o.cell += o.room(i)
 	}
 	for _, t := range transports {
 		name := cells.Visible(t)
@@ -212,11 +234,15 @@ func (m *Matrix) layOut(v *View, transports []string, figures []figure, below bo
 	return o
 }
 
-// room returns the width of the slot as the i-th of its column: its title has
-// to fit, too.
-func (s *slot) room(i int) int {
-	if i == 0 {
+// room returns the width of the i-th slot: if there are several, their titles
+// have to fit, too, that of the first above the sign.
+func (o *overview) room(i int) int {
+	s := &o.slots[i]
+	switch {
+	case len(o.slots) == 1:
 		return s.width()
+	case i == 0:
+		return max(s.width(), cells.Width(s.title)-signWidth)
 	}
 	return 2 + max(s.width(), cells.Width(s.title))
 }
@@ -228,16 +254,16 @@ func (o *overview) width() int { return o.name + len(o.names)*(o.gap+o.cell) }
 func (o *overview) render(to *page, p *style.Palette) {
 	heads, titles, over := []string{paint(cells.Pad("fault", o.name), p.Name.Render)}, o.titles(), strings.Repeat(" ", o.name)
 	var what []string
-	if len(o.slots) == 1 {
+	if len(o.slots) == 1 && o.slots[0].what != "" {
 		what = append(what, "each cell: "+o.slots[0].what)
 	}
 	if o.several {
-		what = append(what, "median, and range over the runs")
+		what = append(what, "the median, and the range over the runs")
 	}
 	if len(what) > 0 {
 		to.text(p.Dim.Render, "", strings.Join(what, "; "))
 	}
-	to.line("")
+	to.blank()
 	for _, name := range o.names {
 		name = paint(cells.Pad(name, o.cell), p.Name.Render)
 		over += strings.Repeat(" ", o.gap) + name
@@ -267,7 +293,7 @@ func (o *overview) titles() string {
 	var b strings.Builder
 	for i := range o.slots {
 		s := &o.slots[i]
-		width := s.room(i)
+		width := o.room(i)
 		if i == 0 {
 			b.WriteString(cells.PadLeft(s.title, signWidth+width))
 			continue
@@ -282,12 +308,12 @@ func (o *overview) text(p *style.Palette, c *Cell) string {
 	var lines [2]string
 	for i := range o.slots {
 		s := &o.slots[i]
-		ink := p.Event.Render
+		ink, indent := p.Event.Render, strings.Repeat(" ", o.room(i)-s.width())
 		if i == 0 {
 			ink = p.Grade(c.Guarantee().grade()).Render
-			lines[0], lines[1] = c.sign(p)+" ", "  "
+			lines[0], lines[1] = indent+c.sign(p)+" ", indent+strings.Repeat(" ", signWidth)
+			indent = ""
 		}
-		indent := strings.Repeat(" ", s.room(i)-s.width())
 		some := s.lines(c, ink, p.Dim.Render)
 		lines[0] += indent + some[0]
 		if len(some) > 1 {

@@ -32,7 +32,7 @@ func (v *View) faultFigures() (figures []figure, rank []int) {
 // metric, then what each transport's runs showed, and why.
 func (m *Matrix) fault(p *page, v *View, row *Row) {
 	p.text(v.Palette.Name.Render, v.Palette.Accent.Render(cells.Cut(cells.Visible(row.Name), v.Width/2))+": ", row.Title)
-	p.line("")
+	p.blank()
 	all := make([]*Cell, len(row.Cells))
 	name := len("transport")
 	for i := range row.Cells {
@@ -64,7 +64,7 @@ func (m *Matrix) fault(p *page, v *View, row *Row) {
 	for _, line := range grid(v.Palette, 2, heads, rows) {
 		p.line(line)
 	}
-	p.line("")
+	p.blank()
 	for _, c := range all {
 		c.verdict(p, v, name)
 	}

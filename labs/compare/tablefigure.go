@@ -80,7 +80,7 @@ func figureOf(m Metric) figure {
 // deliveredFigure shows what was delivered of what was sent, as 81/100.
 func deliveredFigure() figure {
 	of := metrics("delivered", "sent")
-	return figure{of[0].Title, "messages delivered/sent", func(c *Cell) (median, span string) {
+	return figure{of[0].Title, "", func(c *Cell) (median, span string) {
 		d, s := of[0].Spread(c), of[1].Spread(c)
 		if d.N == 0 {
 			return nothing, ""

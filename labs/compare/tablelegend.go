@@ -1,5 +1,7 @@
 package compare
 
+import "wirelab/internal/cells"
+
 // A verdict is one of the four kinds of what a run can show.
 type verdict struct {
 	example Guarantee
@@ -17,7 +19,7 @@ func verdicts() []verdict {
 	}
 }
 
-// noPromise is what a table of measurements must not be taken for.
+// noPromise says what a report of measurements must not be taken for.
 const noPromise = "What the runs showed is no promise: a lucky run shows more than a guarantee."
 
 // legend explains the signs that occur.
@@ -38,7 +40,12 @@ func (m *Matrix) legend(p *page, v *View) {
 		head := v.Palette.Grade(g).Render(w.example.Sign()) + " "
 		p.text(v.Palette.Event.Render, head, w.words+": "+w.meaning)
 	}
-	p.text(v.Palette.Dim.Render, "", noPromise)
+	const note, head = "What the runs showed, no promise.", "again: "
+	if v.Command != "" && cells.Width(note+"  "+head+cells.Visible(v.Command)) <= v.Width {
+		p.text(v.Palette.Dim.Render, "", note+"  "+head+v.Command)
+		return
+	}
+	p.text(v.Palette.Dim.Render, "", note)
 	p.again(v)
 }
 

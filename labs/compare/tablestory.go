@@ -18,12 +18,12 @@ func (e *Explanation) Text(v View) string {
 	p := page{width: v.Width}
 	p.text(v.Palette.Name.Render, "", fmt.Sprintf("message %d, fault %s, seed %d: what became of it on each transport", e.Message, e.Fault, e.Seed))
 	for _, s := range e.Stories {
-		p.line("")
+		p.blank()
 		s.text(&p, &v)
 	}
-	p.line("")
+	p.blank()
 	p.again(&v)
-	return p.String()
+	return p.fold(v.Height)
 }
 
 func (s *Story) text(p *page, v *View) {
@@ -51,10 +51,10 @@ func (wi *WhatIf) Text(v View) string {
 	p := page{width: v.Width}
 	p.text(v.Palette.Name.Render, "", fmt.Sprintf("what if: %s; fault %s, seed %d", wi.Rule, wi.Fault, wi.Seed))
 	p.text(v.Palette.Dim.Render, "", "each figure: as it was → with the one fate changed, all others kept")
-	p.line("")
+	p.blank()
 	if len(wi.Changes) > 0 {
 		wi.table(&p, &v)
-		p.line("")
+		p.blank()
 	}
 	name := 0
 	for i := range wi.Changes {
@@ -63,9 +63,9 @@ func (wi *WhatIf) Text(v View) string {
 	for i := range wi.Changes {
 		wi.Changes[i].first(&p, &v, min(name, v.Width/3))
 	}
-	p.line("")
+	p.blank()
 	p.again(&v)
-	return p.String()
+	return p.fold(v.Height)
 }
 
 // table shows the figures before and after, as many as fit.
