@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wirelab/internal/pcapng"
@@ -137,35 +138,31 @@ func (g *gate) Write(b []byte) (int, error) {
 
 // A slow disk costs time, not packets, and no more memory than said.
 func TestCaptureWaitsForTheDisk(t *testing.T) {
-	g := &gate{open: make(chan struct{})}
-	c := recording(t, g)
-	const packets = 400
-	big := &pcapng.Packet{Interface: atClient, Time: time.Unix(1, 0), Data: make([]byte, pcapng.MaxPacket)}
-	added := make(chan int, packets)
-	go func() {
-		defer close(added)
-		for n := range packets {
-			c.add(big)
-			added <- n
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		c := recording(t, g)
+		const packets = 400
+		big := &pcapng.Packet{Interface: atClient, Time: time.Unix(1, 0), Data: make([]byte, pcapng.MaxPacket)}
+		added := make(chan int, packets)
+		go func() {
+			defer close(added)
+			for n := range packets {
+				c.add(big)
+				added <- n
+			}
+		}()
+		synctest.Wait()
+		// What is being written, and what waits: both have their bound.
+		c.mu.Lock()
+		pending := len(c.now.bytes)
+		c.mu.Unlock()
+		if most := pendingSize / pcapng.MaxPacket; pending > pendingSize || len(added) < most-1 || len(added) > 2*most {
+			t.Errorf("%d packets were taken, %d bytes wait, at most %d may", len(added), pending, pendingSize)
 		}
-	}()
-	// At most what is being written, and what waits.
-	for range pendingSize / pcapng.MaxPacket {
-		await(t, "room", added)
-	}
-	c.mu.Lock()
-	pending := len(c.now.bytes)
-	c.mu.Unlock()
-	if pending > pendingSize {
-		t.Errorf("%d bytes wait, at most %d may", pending, pendingSize)
-	}
-	if n := len(added); n > packets/2 {
-		t.Errorf("%d packets were taken, and the disk takes nothing", n)
-	}
-	close(g.open)
-	for range added {
-	}
-	if err := c.close(); err != nil || c.packets.Load() != packets {
-		t.Errorf("%d packets filed, %v, want %d", c.packets.Load(), err, packets)
-	}
+		close(g.open)
+		synctest.Wait()
+		if err := c.close(); err != nil || c.packets.Load() != packets {
+			t.Errorf("%d packets filed, %v, want %d", c.packets.Load(), err, packets)
+		}
+	})
 }
