@@ -66,13 +66,13 @@ type chartKey struct{ Kind, Meaning string }
 const (
 	chartWidth  = 1000
 	chartLeft   = 150 // for the faults' names
-	chartGap    = 14  // between panels
+	chartGap    = 20  // between panels
 	chartHead   = 26
 	chartFoot   = 24
 	chartLine   = 20
 	chartLabel  = 44 // beside a mark
 	chartInset  = 6  // so that no mark is cut off
-	tickSpacing = 35 // at least
+	tickSpacing = 34 // at least
 )
 
 // A scale maps values to places.

@@ -151,13 +151,13 @@ func (v *View) overviewFigures() []figure {
 
 // An overview is a table of all faults over some transports.
 type overview struct {
-	rows    []Row
-	names   []string // of the transports, made visible
-	slots   []slot
-	several bool // runs of each cell
-	name    int  // width of the column of faults
-	cell    int  // width of each other column
-	gap     int  // before it
+	rows       []Row
+	names      []string // of the transports, made visible
+	slots      []slot
+	several    bool // runs of each cell
+	name, full int  // width of the column of faults, and of the longest name
+	cell       int  // width of each other column
+	gap        int  // before it
 }
 
 const signWidth = 2 // the sign and a space
@@ -179,6 +179,7 @@ func (m *Matrix) overview(p *page, v *View, transports []string) {
 		best = below
 	}
 	if best != nil {
+		best.name = min(best.full, best.name+v.Width-best.width())
 		best.render(p, v.Palette)
 		return
 	}
@@ -219,7 +220,7 @@ func (m *Matrix) layOut(v *View, transports []string, figures []figure, below bo
 		o.rows = append(o.rows, some)
 		o.name = max(o.name, cells.Width(some.Name))
 	}
-	o.name = min(o.name, max(leastName, v.Width/3))
+	o.full, o.name = o.name, min(o.name, max(leastName, v.Width/3))
 	o.slots = slots(figures, all, below)
 	o.cell = signWidth
 	for i := range o.slots {
