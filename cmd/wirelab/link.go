@@ -56,12 +56,12 @@ blocking are real. Datagrams (--udp) stay datagrams.
 A delay is for one direction: --delay 40ms makes a round trip of 80ms.
 
 What is not as on a real link: the acknowledgements of the programs' kernels
-are not end to end. A client's kernel is told that bytes arrived when this
-program has them, and a connection is accepted before the server is asked; if
-the server refuses it, the client's is reset as soon as word of that has come
-back over the link. FIN and RST pass through as what they are. That a datagram's
-port is closed is passed on where the system lets this program send ICMP: on
-Linux and macOS to root.
+are not end to end. A client's kernel is told that bytes arrived, and that it is
+connected, by the kernel of this machine; they cross the link after that. If the
+server refuses, the client is reset as soon as word of it has come back over the
+link. FIN and RST pass through as what they are. That a datagram's port is
+closed is passed on where the system lets this program send ICMP: on Linux and
+macOS to root.
 
 In a terminal this shows a live view, in which keys change the link; otherwise,
 or with --plain, a line each second on stderr. At the end, after --duration or
@@ -80,10 +80,10 @@ If the disk is too slow for that, the link waits: a packet is never left out.`,
 	fl.BoolVar(&f.expose, "expose", false, "let --listen be an address that other machines reach: whoever calls it is passed on to --connect")
 	f.impairFlags.add(fl)
 	fl.Uint64Var(&f.seed, "seed", 1, "`number` that the link's random decisions come from")
-	fl.IntVar(&f.mtu, "mtu", 1500, "`bytes` of a packet that both hosts send at most")
+	fl.IntVar(&f.mtu, "mtu", 1500, "`bytes` of a packet that the link's hosts send at most; larger ones are faster")
 	fl.StringVar(&f.record, "record", "", "`file` for a capture (pcapng) of what happens on the link")
 	fl.DurationVar(&f.duration, "duration", 0, "end after so long; 0: when interrupted")
-	fl.IntVar(&f.conns, "max-connections", 1024, "TCP connections, and UDP flows, at once")
+	fl.IntVar(&f.conns, "max-connections", 1024, "`number` of TCP connections, and of UDP flows, at once")
 	fl.BoolVar(&f.plain, "plain", false, "no live view: a line each second, on stderr")
 	fl.BoolVar(&f.json, "json", false, "print the summary as JSON; no live view")
 	return cmd
@@ -129,10 +129,25 @@ func (f *linkFlags) check() (up, down impair.Config, err error) {
 		return up, down, cannot(shape, "--connect %q: no host", f.connect)
 	case port == "0":
 		return up, down, cannot(shape, "--connect %q: port 0 is nobody's", f.connect)
-	case f.connect == f.listen:
+	case sameAddress(f.listen, f.connect):
 		return up, down, cannot("the server and the link want an address each", "--connect %s is --listen, too: the link would call itself", f.connect)
 	}
 	return up, down, nil
+}
+
+// sameAddress reports whether who calls connect reaches listen. Names have been
+// found to be good before.
+func sameAddress(listen, connect string) bool {
+	l, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
+		return false
+	}
+	c, err := net.ResolveTCPAddr("tcp", connect)
+	if err != nil {
+		return false
+	}
+	here := l.IP.Equal(c.IP) || (l.IP == nil || l.IP.IsUnspecified()) && c.IP.IsLoopback()
+	return l.Port == c.Port && l.Port != 0 && here
 }
 
 // open binds the address and the file, and makes the relay.

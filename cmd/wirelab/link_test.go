@@ -105,7 +105,7 @@ func TestLinkRecording(t *testing.T) {
 	if err := json.Unmarshal([]byte(c.out.String()), &sum); err != nil {
 		t.Fatalf("%v: %s", err, &c.out)
 	}
-	if sum.Up.Lost["random"] == 0 || sum.Down.Lost["random"] == 0 || sum.Up.Lost["script"] != 1 || sum.Up.Resent == 0 || sum.Up.Payload != 500_000 || sum.Totals["closed"] != 1 {
+	if sum.Up.Lost["random"] == 0 || sum.Down.Lost["random"] == 0 || sum.Up.Lost["script"] != 1 || sum.Up.Resent == 0 || sum.Up.Payload != 500_000 || sum.Totals["closed"]+sum.Totals["cut"] != 1 {
 		t.Errorf("summary: %+v", sum)
 	}
 	lost := func(s *sideSummary) (n int) {

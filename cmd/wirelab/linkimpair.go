@@ -23,14 +23,14 @@ type impairValue struct{ name, text string }
 // impairParameters are in the order of --help; each is a word of impair.Parse.
 var impairParameters = []struct{ flag, name, usage string }{
 	{"loss", "loss", "`share` of the packets that are lost, such as 10%, 'gemodel 1% 25%' or 'state 1% 99%'"},
-	{"delay", "delay", "`time` that a packet takes, one way, such as 40ms or '40ms 5ms 25%' (with jitter and correlation)"},
+	{"delay", "delay", "`time` that a packet takes, one way, such as 40ms, or with jitter and correlation '40ms 5ms 25%'"},
 	{"jitter", "jitter", "`time` that the delay varies by, such as 5ms"},
 	{"distribution", "distribution", "`name` of the jitter's distribution: uniform, normal, pareto, paretonormal"},
 	{"rate", "rate", "`bits` per second, such as 10mbit or 500kbit"},
 	{"duplicate", "duplicate", "`share` of the packets that arrive twice"},
 	{"corrupt", "corrupt", "`share` of the packets of which a bit is flipped"},
 	{"reorder", "reorder", "`share` of the packets that overtake those before (wants --delay)"},
-	{"gap", "gap", "only each so `many`th packet may overtake"},
+	{"gap", "gap", "only each `N`-th packet may overtake"},
 	{"limit", "limit", "`packets` that the link holds, delayed ones included; more are dropped (default 1000)"},
 }
 
@@ -43,7 +43,7 @@ func (f *impairFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.profile, "profile", "", "a link by `name`, which the other flags change: "+strings.Join(impair.Profiles(), ", "))
 	fl.StringArrayVar(&f.fates, "fate", nil, "the `fate` of one packet, or when the link is down: 'drop data 3', 'duplicate ack 5', 'corrupt udp 2', 'delay 7 80ms', 'spare 4', 'down 2s..7s'; may be repeated")
 	fl.StringVar(&f.up, "up", "", "what the direction to the server does besides, or from a profile on, as `text`: 'loss 5% drop data 3'")
-	fl.StringVar(&f.down, "down", "", "the same for the direction to the client")
+	fl.StringVar(&f.down, "down", "", "the same, as `text`, for the direction to the client")
 }
 
 // configs returns what both directions do. An error names the flag and its

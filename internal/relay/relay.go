@@ -38,7 +38,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -259,9 +258,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 }
 
 // closed reports whether err is that of a socket which was closed.
-func closed(err error) bool {
-	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), "endpoint is closed")
-}
+func closed(err error) bool { return errors.Is(err, net.ErrClosed) }
 
 // Snapshot says what the relay has done so far.
 func (r *Relay) Snapshot() Snapshot {

@@ -148,10 +148,13 @@ func (r *Relay) serveFarDatagrams(ctx context.Context, l net.PacketConn) error {
 	buf := make([]byte, maxDatagram)
 	for {
 		n, from, err := l.ReadFrom(buf)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case refused(err):
+			continue // a flow that has ended
+		default:
 			return fmt.Errorf("read datagrams from the link: %w", err)
 		}
 		r.flows.mu.Lock()
