@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -43,11 +44,14 @@ func echoServer(t *testing.T) net.Listener {
 // linkTo starts a link to a server and waits until it listens.
 func linkTo(t *testing.T, prefix []string, server net.Addr, flags ...string) (c *child, addr string) {
 	t.Helper()
-	addr = freeAddress(t)
-	words := append(append(prefix, "wirelab", "link", "--plain", "--listen", addr, "--connect", server.String()), flags...)
+	words := append(append(prefix, "wirelab", "link", "--plain", "--listen", "127.0.0.1:0", "--connect", server.String()), flags...)
 	c = launch(t, words[0], words[1:]...)
-	c.says("tcp " + addr)
-	return c, addr
+	c.says("; down: ")
+	said := regexp.MustCompile(`link tcp (\S+) → `).FindStringSubmatch(c.err.String())
+	if said == nil {
+		t.Fatalf("no address: %s", &c.err)
+	}
+	return c, said[1]
 }
 
 // echo sends n bytes over a link and wants them back.
