@@ -11,7 +11,6 @@ import (
 const (
 	initialWindow = 10               // datagrams in flight at first (RFC 6928)
 	minWindow     = 2                // what halving leaves at least (RFC 5681, equation 4)
-	reorderLimit  = 3                // later acks after which one is taken for lost (RFC 5681, section 3.2)
 	maxSilence    = 30 * time.Second // after which a peer that owes acks is given up
 	maxWaiting    = 64               // reliable datagrams not sent yet, above which no more are taken
 
@@ -41,15 +40,16 @@ type flight struct {
 	lost  bool // to be sent again
 }
 
-// A sender is the sending half of the reliable channel: selective repeat with
-// a congestion window. It holds no clock and does no I/O: it is told what
-// arrives, and says what to send and when to be asked again.
+// A sender is the sending half of the reliable channel, under the discipline
+// that its ARQ says. It holds no clock and does no I/O: it is told what arrives,
+// and says what to send and when to be asked again.
 //
-// The window is at most [wire.AckWindow] numbers wide, since an ack cannot
-// name more. Within it a congestion window (RFC 8085, section 3.1.1) opens by
-// slow start and halves at a loss (RFC 5681).
+// Within ARQ.Window a congestion window (RFC 8085, section 3.1.1) opens by slow
+// start and halves at a loss (RFC 5681), unless the window is fixed.
 type sender struct {
-	rtt rtt
+	rtt  rtt
+	arq  ARQ
+	back bool // go-back-N
 
 	ring  []flight // numbers base to end−1, at number modulo len(ring), a power of two
 	base  uint64   // the oldest that is not acknowledged
@@ -65,6 +65,9 @@ type sender struct {
 	recovery  uint64  // losses of transmissions before this order have been paid for
 	prompt    bool    // one retransmission may go out whatever the window says
 
+	gone bool      // go-back-N: it went back, and no ack has come since that acknowledges something
+	free time.Time // when ARQ.Rate lets the next out
+
 	timer    time.Time // when the oldest is taken for lost; zero: not running
 	timeouts int       // in a row
 	heard    time.Time // when the peer said something, or the channel became busy
@@ -73,8 +76,26 @@ type sender struct {
 	resent uint64 // transmissions beyond the first, for people
 }
 
-func newSender() sender {
-	return sender{base: 1, next: 1, end: 1, window: initialWindow, threshold: wire.AckWindow}
+func newSender(mode Mode, arq ARQ) sender {
+	arq = arq.of(mode)
+	s := sender{arq: arq, back: mode == GoBackN, base: 1, next: 1, end: 1, window: initialWindow, threshold: float64(arq.Window)}
+	if arq.Fixed {
+		s.window = float64(arq.Window)
+	}
+	return s
+}
+
+// rto returns how long to wait for an ack.
+func (s *sender) rto() time.Duration {
+	if s.arq.RTO > 0 {
+		return s.arq.RTO
+	}
+	if s.back {
+		// A gap is told of once, so an ack may answer something that was sent
+		// long before, and its sample is far from a round trip.
+		return min(s.rtt.timeout(), maxBackoff)
+	}
+	return s.rtt.timeout()
 }
 
 func (s *sender) at(number uint64) *flight { return &s.ring[number&uint64(len(s.ring)-1)] }
@@ -102,13 +123,22 @@ func (s *sender) push(now time.Time, payload []byte, fragment wire.Fragment) {
 	s.end++
 }
 
+// sendable reports whether there is something that the window, congestion apart,
+// lets out.
+func (s *sender) sendable() bool {
+	return s.lost > 0 || s.next < s.end && s.next < s.base+uint64(s.arq.Window)
+}
+
+// open reports whether the congestion window lets one more out.
+func (s *sender) open() bool { return s.out < int(s.window) || s.prompt && s.lost > 0 }
+
 // poll returns the parcel to send now, which counts as sent with that, and
 // whether it was sent before. Nil means: nothing until an ack or deadline.
 func (s *sender) poll(now time.Time) (p *parcel, again bool) {
-	if s.lost == 0 && (s.next == s.end || s.next >= s.base+wire.AckWindow) {
+	if !s.sendable() || now.Before(s.free) {
 		return nil, false
 	}
-	if s.out >= int(s.window) && !(s.prompt && s.lost > 0) {
+	if !s.open() {
 		s.limited = true
 		return nil, false
 	}
@@ -131,10 +161,13 @@ func (s *sender) poll(now time.Time) (p *parcel, again bool) {
 	f.times++
 	s.order++
 	s.out++
+	if s.arq.Rate > 0 {
+		s.free = now.Add(time.Second / time.Duration(s.arq.Rate))
+	}
 	if s.timer.IsZero() {
 		// RFC 6298, rule 5.1: "Every time a packet containing data is sent
 		// (including a retransmission), if the timer is not running, start it".
-		s.timer = now.Add(s.rtt.timeout())
+		s.timer = now.Add(s.rto())
 	}
 	return &f.parcel, f.times > 1
 }
@@ -192,10 +225,10 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	for s.base < s.next && s.at(s.base).acked {
 		s.base++
 	}
-	s.timeouts = 0
+	s.timeouts, s.gone = 0, false
 	s.grow(fresh)
-	if bits == 0 && s.order == s.next-1 {
-		// Nothing was ever sent twice and the acks left no hole, so nothing
+	if s.back || bits == 0 && s.order == s.next-1 {
+		// Go-back-N counts acks that say nothing new instead. Or: nothing was ever sent twice and the acks left no hole, so nothing
 		// that is out was sent before what they name.
 		news = nil
 	}
@@ -203,7 +236,7 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	// RFC 6298, rules 5.2 and 5.3: off when all is acknowledged, else restarted.
 	s.timer = time.Time{}
 	if s.out > 0 || s.lost > 0 {
-		s.timer = now.Add(s.rtt.timeout())
+		s.timer = now.Add(s.rto())
 	}
 	return fresh, nil
 }
@@ -211,7 +244,7 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 // grow opens the congestion window for n acknowledged datagrams, unless it was
 // not the window that held the sender back.
 func (s *sender) grow(n int) {
-	if !s.limited {
+	if !s.limited || s.arq.Fixed {
 		return
 	}
 	s.limited = false
@@ -222,10 +255,10 @@ func (s *sender) grow(n int) {
 			s.window += 1 / s.window // congestion avoidance
 		}
 	}
-	s.window = min(s.window, wire.AckWindow)
+	s.window = min(s.window, float64(s.arq.Window))
 }
 
-// detect takes for lost what three later transmissions have overtaken.
+// detect takes for lost what so many later transmissions have overtaken.
 func (s *sender) detect(news []uint64) {
 	if len(news) == 0 {
 		return
@@ -240,20 +273,47 @@ func (s *sender) detect(news []uint64) {
 				f.later++
 			}
 		}
-		if f.later < reorderLimit {
-			continue
+		if f.later >= s.arq.DupAcks {
+			s.lose(f)
+			s.congested(f.order)
 		}
-		f.lost = true
-		s.lost++
-		s.out--
-		if f.order >= s.recovery {
-			// RFC 5681, section 3.2: half of what is in flight, once for all
-			// the losses of one window.
-			s.threshold = max(float64(s.out+s.lost)/2, minWindow)
-			s.window = s.threshold
-			s.recovery = s.order
-			s.prompt = true
+	}
+}
+
+// repeated takes in that an ack acknowledged nothing: so the receiver of
+// go-back-N says, once for each gap, that it cannot take what comes. (HDLC has a
+// frame for that, REJ: ISO/IEC 13239.)
+func (s *sender) repeated() {
+	if !s.back || s.gone || s.out == 0 {
+		return
+	}
+	s.gone = true
+	s.congested(s.at(s.base).order)
+	for n := s.base; n < s.next; n++ {
+		if f := s.at(n); !f.acked && !f.lost {
+			s.lose(f)
 		}
+	}
+}
+
+// lose takes a parcel for lost: it is to be sent again.
+func (s *sender) lose(f *flight) {
+	f.lost = true
+	s.lost++
+	s.out--
+}
+
+// congested answers the loss of a transmission with half of what is in flight,
+// once for all the losses of one window (RFC 5681, section 3.2).
+func (s *sender) congested(order uint64) {
+	if order < s.recovery {
+		return
+	}
+	s.recovery = s.order
+	s.prompt = true
+	if !s.arq.Fixed {
+		s.threshold = max(float64(s.out+s.lost)/2, minWindow)
+		s.window = s.threshold
 	}
 }
 
@@ -264,39 +324,99 @@ func (s *sender) expire(now time.Time) bool {
 	if s.timer.IsZero() || now.Before(s.timer) {
 		return false
 	}
-	s.timeouts++
 	s.dead = now.Sub(s.heard) >= maxSilence
+	if s.arq.Fixed && !s.back {
+		return s.expireEach(now)
+	}
+	s.timeouts++
+	s.gone = true
 	if s.timeouts == 1 {
 		s.threshold = max(float64(s.out+s.lost)/2, minWindow)
 	}
 	for n := s.base; n < s.next; n++ {
 		if f := s.at(n); !f.acked && !f.lost {
-			f.lost = true
-			s.lost++
-			s.out--
+			s.lose(f)
 		}
 	}
-	s.window, s.recovery = 1, s.order
+	s.recovery = s.order
+	if !s.arq.Fixed {
+		s.window = 1
+	}
 	s.rtt.expired()
-	s.timer = now.Add(s.rtt.timeout())
+	s.timer = now.Add(s.rto())
 	return true
 }
 
-// deadline returns when expire has something to do; zero: never.
-func (s *sender) deadline() time.Time { return s.timer }
+// expireEach is expire of selective repeat as the books have it: each datagram
+// has a timer of its own.
+func (s *sender) expireEach(now time.Time) bool {
+	rto := s.rto()
+	s.timer = time.Time{}
+	any := false
+	for n := s.base; n < s.next; n++ {
+		f := s.at(n)
+		if f.acked || f.lost {
+			continue
+		}
+		at := f.sent.Add(rto)
+		if !at.After(now) {
+			s.lose(f)
+			any = true
+		} else {
+			s.timer = earliest(s.timer, at)
+		}
+	}
+	if any {
+		s.timeouts++
+		s.rtt.expired()
+	}
+	if s.timer.IsZero() && s.lost > 0 {
+		s.timer = now.Add(s.rto())
+	}
+	return any
+}
+
+// deadline returns when expire or poll has something to do that time alone
+// brings; zero: never.
+func (s *sender) deadline() time.Time {
+	if s.arq.Rate > 0 && s.sendable() && s.open() {
+		return earliest(s.timer, s.free)
+	}
+	return s.timer
+}
 
 // A receiver is the receiving half of the reliable channel: it puts parcels in
 // order, drops what came twice, and says when to acknowledge. Like the sender
-// it holds no clock. It keeps at most AckWindow parcels that came too early.
+// it holds no clock. It keeps at most a window of parcels that came too early,
+// and in go-back-N none.
 type receiver struct {
-	next  uint64   // the first number that has not arrived
-	bits  uint64   // bit i: next+1+i has arrived
-	held  []parcel // those, by number modulo AckWindow
-	since int      // datagrams since the last ack was sent
-	ackAt time.Time
+	window uint64   // numbers after next that are taken
+	every  int      // datagrams that one ack may answer
+	strict bool     // go-back-N: in order only
+	gap    uint64   // the missing number that was told of last; go-back-N's
+	next   uint64   // the first number that has not arrived
+	bits   uint64   // bit i: next+1+i has arrived
+	held   []parcel // those and later ones, by number modulo window
+	since  int      // datagrams since the last ack was sent
+	ackAt  time.Time
 }
 
-func newReceiver() receiver { return receiver{next: 1} }
+func newReceiver(mode Mode, arq ARQ) receiver {
+	arq = arq.of(mode)
+	r := receiver{next: 1, every: ackEvery, strict: mode == GoBackN, window: uint64(max(arq.Window, wire.AckWindow))}
+	if arq.EachAck || mode == StopAndWait {
+		r.every = 1
+	}
+	return r
+}
+
+// holds reports whether a number after next has arrived.
+func (r *receiver) holds(number uint64) bool {
+	if i := number - r.next - 1; i < 64 {
+		return r.bits>>i&1 != 0
+	}
+	return r.held != nil && r.held[number%r.window].number == number
+}
 
 // A verdict says what became of a datagram that arrived.
 type verdict uint8
@@ -305,24 +425,38 @@ const (
 	accepted  verdict = iota
 	duplicate         // came before
 	refused           // beyond a window or a cap, or false
+	early             // out of order, where order is wanted
 )
 
 // take hands in a parcel and appends to dst those that are in order now. Only
 // p.payload of the parcel itself aliases the datagram.
 func (r *receiver) take(now time.Time, dst []parcel, p parcel) ([]parcel, verdict) {
 	switch {
-	case p.number < r.next, p.number > r.next && p.number <= r.next+wire.AckWindow && r.bits>>(p.number-r.next-1)&1 != 0:
-		r.ackAt = now // so that the peer stops sending it
+	case p.number < r.next, p.number > r.next && p.number <= r.next+r.window && r.holds(p.number):
+		// So that the peer stops sending it. In go-back-N an ack that says nothing
+		// new means a gap, so this one waits for company that is new.
+		if !r.strict {
+			r.ackAt = now
+		} else if r.ackAt.IsZero() {
+			r.ackAt = now.Add(ackDelay)
+		}
 		return dst, duplicate
-	case p.number > r.next+wire.AckWindow:
+	case p.number > r.next+r.window:
 		return dst, refused
+	case p.number > r.next && r.strict:
+		if r.gap != r.next {
+			r.gap, r.ackAt = r.next, now
+		}
+		return dst, early
 	case p.number > r.next:
 		if r.held == nil {
-			r.held = make([]parcel, wire.AckWindow)
+			r.held = make([]parcel, r.window)
 		}
 		p.payload = append([]byte(nil), p.payload...)
-		r.held[p.number%wire.AckWindow] = p
-		r.bits |= 1 << (p.number - r.next - 1)
+		r.held[p.number%r.window] = p
+		if i := p.number - r.next - 1; i < 64 {
+			r.bits |= 1 << i
+		}
 		r.ackAt = now // RFC 5681, section 4.2: at once for what is out of order
 		return dst, accepted
 	}
@@ -331,15 +465,18 @@ func (r *receiver) take(now time.Time, dst []parcel, p parcel) ([]parcel, verdic
 	for r.next++; ; r.next++ {
 		here := r.bits & 1
 		r.bits >>= 1
+		if far := r.next + 64; r.window > 64 && r.held != nil && r.held[far%r.window].number == far {
+			r.bits |= 1 << 63 // the bits can name it from now on
+		}
 		if here == 0 {
 			break
 		}
-		slot := &r.held[r.next%wire.AckWindow]
+		slot := &r.held[r.next%r.window]
 		dst = append(dst, *slot)
 		*slot = parcel{}
 	}
 	r.since++
-	if hole || r.since >= ackEvery {
+	if hole || r.since >= r.every {
 		r.ackAt = now
 	} else if r.ackAt.IsZero() {
 		r.ackAt = now.Add(ackDelay)

@@ -17,7 +17,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T, parcels int) *bench {
-	b := &bench{t: t, sender: newSender(), now: epoch}
+	b := &bench{t: t, sender: newSender(Queue, ARQ{}), now: epoch}
 	for range parcels {
 		b.push(b.now, []byte{0}, wire.Fragment{})
 	}
@@ -230,7 +230,7 @@ func TestFalseAcks(t *testing.T) {
 }
 
 func TestReceiver(t *testing.T) {
-	r := newReceiver()
+	r := newReceiver(Queue, ARQ{})
 	now := epoch
 	take := func(n uint64, want verdict, release ...uint64) {
 		t.Helper()

@@ -29,6 +29,7 @@ type Dialer struct {
 	Net         func(ctx context.Context, network, address string) (net.Conn, error)
 	MaxDatagram int           // bytes of a UDP payload; if zero, wire.MaxDatagram; at least MinDatagram
 	Rate        int           // events per second that are sent once; if zero, 50,000 to this machine and 1,000 elsewhere
+	ARQ         ARQ           // how the modes that send again do
 	Linger      time.Duration // Close waits that long for the server to have everything; if zero, 1 s
 }
 
@@ -42,6 +43,9 @@ func (d *Dialer) Dial(ctx context.Context, tap client.Tap) (client.Link, client.
 	}
 	max, err := datagramSize(d.MaxDatagram)
 	if err != nil {
+		return fail(err)
+	}
+	if err := d.ARQ.check(); err != nil {
 		return fail(err)
 	}
 	dial := d.Net

@@ -192,7 +192,7 @@ func (v *service) enter(d *door, e *wire.Envelope, nonce []byte, addr net.Addr, 
 	p := &peer{
 		service: v, nonce: d.key.nonce, addr: addr, from: from,
 		info: chat.Info{Transport: "udp", Mode: mode.String(), Remote: from.String()},
-		sess: newSession(mode, v.max, paceFor(v.server.Rate, from.Addr())),
+		sess: newSession(mode, v.max, paceFor(v.server.Rate, from.Addr()), v.server.ARQ),
 	}
 	conn, full := v.hub.Attach(p, nonce)
 	v.mu.Lock()

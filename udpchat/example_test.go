@@ -67,5 +67,5 @@ func ExampleParseMode() {
 	fmt.Println(err)
 	// Output:
 	// sequenced <nil>
-	// udp mode "pigeon": want unreliable, sequenced or queue
+	// udp mode "pigeon": want unreliable, sequenced, stop-and-wait, go-back-n, selective-repeat or queue
 }

@@ -133,7 +133,7 @@ type sink struct {
 func newSink(b *testing.B, server net.Addr, name string, mode Mode, key string) *sink {
 	conn := listen(b, "127.0.0.1:0").(*net.UDPConn)
 	conn.SetReadBuffer(clientBuffer)
-	s := &sink{conn: conn, server: server.(*net.UDPAddr), sess: newSession(mode, wire.MaxDatagram, 1)}
+	s := &sink{conn: conn, server: server.(*net.UDPAddr), sess: newSession(mode, wire.MaxDatagram, 1, ARQ{})}
 	ask := func(question []byte) (wire.Header, []byte) {
 		buf := make([]byte, 2048)
 		for {

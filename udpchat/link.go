@@ -77,7 +77,7 @@ func newLink(d *Dialer, conn net.Conn, max int, tap client.Tap) *link {
 	if l.linger == 0 {
 		l.linger = time.Second
 	}
-	l.sess = newSession(d.Mode, max, paceFor(d.Rate, remote))
+	l.sess = newSession(d.Mode, max, paceFor(d.Rate, remote), d.ARQ)
 	l.space.L, l.news.L = &l.mu, &l.mu
 	return l
 }

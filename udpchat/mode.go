@@ -3,6 +3,7 @@ package udpchat
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"wirelab/internal/wire"
 )
@@ -20,13 +21,32 @@ const (
 	// Sequenced is Unreliable, but the receiver drops an event that is older
 	// than the newest of its room.
 	Sequenced
-	// Queue sends events through the reliable channel. What was not handled
-	// when the connection ended comes again from the room's log at resume.
+	// StopAndWait sends a datagram and waits for its acknowledgement before the
+	// next: one in flight. What the connection has not delivered when it ends is
+	// lost, here as in the two modes that follow.
+	StopAndWait
+	// GoBackN keeps a window in flight. The receiver takes datagrams in order
+	// only; after a loss the sender goes back to it and sends all since again.
+	GoBackN
+	// SelectiveRepeat keeps a window in flight. The receiver keeps what came too
+	// early and says so; only what is missing is sent again.
+	SelectiveRepeat
+	// Queue is SelectiveRepeat over connections, too: what was not handled when
+	// one ended comes again from the room's log at resume.
 	Queue
 	modeEnd
 )
 
-var modeNames = [...]string{"unreliable", "sequenced", "queue"}
+var modeNames = [...]string{"unreliable", "sequenced", "stop-and-wait", "go-back-n", "selective-repeat", "queue"}
+
+// ModeNames returns the names of all modes, for people.
+func ModeNames() string {
+	last := len(modeNames) - 1
+	return strings.Join(modeNames[:last], ", ") + " or " + modeNames[last]
+}
+
+// Reliable reports whether events are sent again when they are lost.
+func (m Mode) Reliable() bool { return m >= StopAndWait }
 
 // String returns the mode's name.
 func (m Mode) String() string {
@@ -46,7 +66,7 @@ func ParseMode(name string) (Mode, error) {
 	if name == "" {
 		return Unreliable, nil
 	}
-	return 0, fmt.Errorf("udp mode %q: want unreliable, sequenced or queue", name)
+	return 0, fmt.Errorf("udp mode %q: want %s", name, ModeNames())
 }
 
 // reliable reports whether the encoded envelope goes through the reliable
@@ -63,7 +83,7 @@ func (m Mode) reliable(envelope []byte) bool {
 		return false
 	}
 	room := envelope[5]
-	return m == Queue || room == 0
+	return m.Reliable() || room == 0
 }
 
 // maxRooms is how many rooms an order remembers. A session may be in 64.

@@ -14,14 +14,14 @@ func TestReliable(t *testing.T) {
 		room  string
 		want  [modeEnd]bool
 	}{
-		{"event", wire.KindEvent, 0, "lobby", [modeEnd]bool{false, false, true}},
-		{"event with ack", wire.KindEvent, wire.FlagAck, "lobby", [modeEnd]bool{false, false, true}},
-		{"direct event", wire.KindEvent, wire.FlagDirect, "@1", [modeEnd]bool{false, false, true}},
+		{"event", wire.KindEvent, 0, "lobby", [modeEnd]bool{StopAndWait: true, GoBackN: true, SelectiveRepeat: true, Queue: true}},
+		{"event with ack", wire.KindEvent, wire.FlagAck, "lobby", [modeEnd]bool{StopAndWait: true, GoBackN: true, SelectiveRepeat: true, Queue: true}},
+		{"direct event", wire.KindEvent, wire.FlagDirect, "@1", [modeEnd]bool{StopAndWait: true, GoBackN: true, SelectiveRepeat: true, Queue: true}},
 		{"volatile event", wire.KindEvent, wire.FlagVolatile, "lobby", [modeEnd]bool{}},
-		{"request", wire.KindEvent, wire.FlagAck, "", [modeEnd]bool{true, true, true}},
-		{"ack", wire.KindAck, 0, "lobby", [modeEnd]bool{true, true, true}},
-		{"cursor", wire.KindCursor, 0, "lobby", [modeEnd]bool{true, true, true}},
-		{"ping", wire.KindPing, 0, "", [modeEnd]bool{true, true, true}},
+		{"request", wire.KindEvent, wire.FlagAck, "", [modeEnd]bool{true, true, true, true, true, true}},
+		{"ack", wire.KindAck, 0, "lobby", [modeEnd]bool{true, true, true, true, true, true}},
+		{"cursor", wire.KindCursor, 0, "lobby", [modeEnd]bool{true, true, true, true, true, true}},
+		{"ping", wire.KindPing, 0, "", [modeEnd]bool{true, true, true, true, true, true}},
 	} {
 		for mode, want := range test.want {
 			b, err := wire.AppendEnvelope(nil, &wire.Envelope{Kind: test.kind, Flags: test.flags, Room: []byte(test.room)})

@@ -39,6 +39,7 @@ type Server struct {
 
 	MaxDatagram int           // bytes of a UDP payload; if zero, wire.MaxDatagram; at least MinDatagram
 	Rate        int           // events per second that are sent once, to one member; if zero, 50,000 to this machine and 1,000 elsewhere
+	ARQ         ARQ           // how the modes that send again do
 	Linger      time.Duration // a goodbye is repeated for that long; if zero, 2 s
 
 	sessions atomic.Int64
@@ -123,6 +124,9 @@ func newService(s *Server, conn net.PacketConn) (*service, error) {
 	}
 	var err error
 	if v.max, err = datagramSize(s.MaxDatagram); err != nil {
+		return nil, err
+	}
+	if err = s.ARQ.check(); err != nil {
 		return nil, err
 	}
 	if v.linger == 0 {

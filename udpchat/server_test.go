@@ -190,7 +190,7 @@ func (m *member) bye() {
 
 func TestChat(t *testing.T) {
 	for _, key := range []string{"", "sesame"} {
-		for _, mode := range []Mode{Unreliable, Sequenced, Queue} {
+		for _, mode := range []Mode{Unreliable, Sequenced, StopAndWait, GoBackN, SelectiveRepeat, Queue} {
 			for _, network := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
 				t.Run(fmt.Sprintf("%v key=%q %s", mode, key, network), func(t *testing.T) {
 					testChat(t, mode, key, network)

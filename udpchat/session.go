@@ -50,10 +50,10 @@ type loose struct {
 	of       uint32
 }
 
-func newSession(mode Mode, max, rate int) *session {
+func newSession(mode Mode, max, rate int, arq ARQ) *session {
 	return &session{
 		mode: mode, max: max, pace: newPacer(rate),
-		send: newSender(), recv: newReceiver(),
+		send: newSender(mode, arq), recv: newReceiver(mode, arq),
 		loosely: assembler{life: partialLife},
 	}
 }
@@ -209,6 +209,7 @@ var (
 	errWindow    = errors.New("outside the window")
 	errFragments = errors.New("fragments do not fit")
 	errEnvelope  = errors.New("not an envelope")
+	errEarly     = errors.New("out of order: go-back-N takes the next one only")
 	errOlder     = errors.New("older than the newest")
 	errType      = errors.New("unexpected type")
 	errTooLong   = errors.New("longer than the buffer")
@@ -238,10 +239,14 @@ func (s *session) receive(now time.Time, dst []arrival, h *wire.Header, payload 
 	if h.Type != wire.TypeData && h.Type != wire.TypeAck {
 		return dst, errType
 	}
-	if _, err := s.send.ack(now, h.Ack, h.AckBits); err != nil {
+	fresh, err := s.send.ack(now, h.Ack, h.AckBits)
+	if err != nil {
 		return dst, err
 	}
 	if h.Type == wire.TypeAck {
+		if fresh == 0 {
+			s.send.repeated()
+		}
 		return dst, nil
 	}
 	if h.Flags&wire.DatagramReliable == 0 {
@@ -271,6 +276,8 @@ func (s *session) receive(now time.Time, dst []arrival, h *wire.Header, payload 
 		return dst, errReplay
 	case refused:
 		return dst, errWindow
+	case early:
+		return dst, errEarly
 	}
 	return dst, nil
 }
@@ -326,7 +333,7 @@ func earliest(a, b time.Time) time.Time {
 
 // clear lets go of everything that the channels hold.
 func (s *session) clear() {
-	s.send, s.recv = newSender(), newReceiver()
+	s.send, s.recv = newSender(s.mode, ARQ{}), newReceiver(s.mode, ARQ{})
 	s.loose, s.ordered, s.loosely, s.newest, s.parcels = loose{}, assembler{}, assembler{}, nil, nil
 }
 

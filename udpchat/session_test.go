@@ -212,7 +212,7 @@ func runSession(seed uint64) error {
 		if r.IntN(3) == 0 {
 			p.loss, p.twice, p.jitter = 0, 0, 0
 		}
-		s := newSession(mode, max, 1+r.IntN(5000))
+		s := newSession(mode, max, 1+r.IntN(5000), ARQ{})
 		s.id = seed + 1
 		e := &end{session: s, out: p, events: make(map[uint64]bool), last: make(map[string]uint64)}
 		e.prepare(r, r.IntN(120))

@@ -45,9 +45,12 @@ name. With --no-session this is plain TCP: what passes while you are away is
 gone.`
 	if t.udp {
 		over, what = "UDP", `The mode says what becomes of a datagram that is lost:
-  unreliable   it is lost, and order is as it comes
-  sequenced    it is lost, and what comes late is dropped
-  queue        it is sent again, and what you miss while you are away is kept`
+  unreliable         it is lost, and order is as it comes
+  sequenced          it is lost, and what comes late is dropped
+  stop-and-wait      it is sent again, and the next waits for its acknowledgement
+  go-back-n          it is sent again with all that were sent after it
+  selective-repeat   it alone is sent again
+  queue              the same, and what you miss while you are away is kept`
 	}
 	cmd := &cobra.Command{
 		Use: "chat", Short: "Join a chat server over " + over, Args: cobra.NoArgs,
@@ -64,7 +67,7 @@ Otherwise, or with --plain, it is one line in, one line out, for scripts.`,
 	fl.StringVar(&f.namespace, "namespace", "", "`namespace` to be in")
 	fl.StringVar(&f.key, "key", "", "the server's join `key` (or WIRELAB_KEY)")
 	if t.udp {
-		fl.StringVar(&f.mode, "mode", "unreliable", "unreliable, sequenced or queue")
+		fl.StringVar(&f.mode, "mode", "unreliable", "what becomes of what is lost: see above")
 		fl.IntVar(&f.datagram, "datagram", wire.MaxDatagram, "`bytes` of a UDP payload at most")
 	} else {
 		fl.BoolVar(&f.noSession, "no-session", false, "plain TCP: no missed messages")
@@ -110,14 +113,14 @@ func (a *app) chat(ctx context.Context, f *chatFlags, t transports) error {
 	if t.udp {
 		mode, err := udpchat.ParseMode(f.mode)
 		if err != nil {
-			return cannot("--mode unreliable, sequenced or queue", "--mode %q: no such mode", f.mode)
+			return cannot("--mode "+udpchat.ModeNames(), "--mode %q: no such mode", f.mode)
 		}
 		if f.datagram < udpchat.MinDatagram || f.datagram > wire.MaxUDPPayload {
 			return cannot(fmt.Sprintf("want %d to %d bytes", udpchat.MinDatagram, wire.MaxUDPPayload), "--datagram %d", f.datagram)
 		}
 		cfg.Dial = (&udpchat.Dialer{Address: f.connect, Mode: mode, Key: []byte(cfg.Key), MaxDatagram: f.datagram}).Dial
 		cfg.Queue = mode == udpchat.Queue
-		unreliable = mode != udpchat.Queue
+		unreliable = !mode.Reliable()
 	} else {
 		cfg.Dial = (&tcpchat.Dialer{Address: f.connect}).Dial
 	}

@@ -23,7 +23,7 @@ type Transport interface {
 // Info describes a connection to people.
 type Info struct {
 	Transport string // "tcp", "udp" or "text"
-	Mode      string // of UDP: "unreliable", "sequenced" or "queue"; of text: "tcp" or "udp"
+	Mode      string // of UDP: "unreliable", "sequenced", "stop-and-wait", "go-back-n", "selective-repeat" or "queue"; of text: "tcp" or "udp"
 	Remote    string // the peer's address
 }
 

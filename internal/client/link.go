@@ -34,7 +34,7 @@ type BatchLink interface {
 // LinkStats is what a transport knows of a link.
 type LinkStats struct {
 	Transport   string        // "tcp", "udp"
-	Mode        string        // of UDP: "unreliable", "sequenced", "queue"; else empty
+	Mode        string        // of UDP: "unreliable", "sequenced", "stop-and-wait", "go-back-n", "selective-repeat", "queue"; else empty
 	Local       string        // address
 	Remote      string        // address
 	RTT         time.Duration // 0: the transport does not measure it

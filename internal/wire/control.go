@@ -35,7 +35,7 @@ type Connect struct {
 	Session string       `json:"session,omitempty"`
 	ID      string       `json:"id,omitempty"`     // at resume: the session's public id
 	Secret  string       `json:"secret,omitempty"` // SecretSize bytes in hex
-	Mode    string       `json:"mode,omitempty"`   // UDP: unreliable, sequenced or queue
+	Mode    string       `json:"mode,omitempty"`   // UDP: unreliable, sequenced, stop-and-wait, go-back-n, selective-repeat or queue
 	Rooms   []RoomCursor `json:"rooms,omitempty"`  // rooms to be in; at resume, what the client has consumed
 }
 

@@ -157,7 +157,7 @@ func (p *process) dial() client.Dial {
 		return (&tcpchat.Dialer{Address: m.w.server.address(), Net: net}).Dial
 	}
 	mode := map[scenario.Transport]udpchat.Mode{
-		scenario.UDP: udpchat.Unreliable, scenario.UDPARQ: udpchat.Queue, scenario.UDPQueue: udpchat.Queue,
+		scenario.UDP: udpchat.Unreliable, scenario.UDPARQ: udpchat.SelectiveRepeat, scenario.UDPQueue: udpchat.Queue,
 	}[m.cfg.Transport]
 	return (&udpchat.Dialer{Address: m.w.server.address(), Mode: mode, Net: net}).Dial
 }
