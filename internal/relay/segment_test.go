@@ -49,7 +49,7 @@ func TestParseSegment(t *testing.T) {
 }
 
 // Whatever the bytes are, a segment is no longer than they are, and what comes
-// behind a packet does not change it.
+// behind a packet changes nothing but the length of one that was cut.
 func FuzzParseSegment(f *testing.F) {
 	for _, s := range []string{dataIPv4, synIPv4, finIPv6, udpIPv4} {
 		f.Add(packetOf(f, s))
@@ -58,6 +58,14 @@ func FuzzParseSegment(f *testing.F) {
 		g, ok := parseSegment(b)
 		if ok && int(g.length) > len(b)-40+2 {
 			t.Errorf("%d numbers in a packet of %d bytes", g.length, len(b))
+		}
+		more, _ := parseSegment(append(b[:len(b):len(b)], 1, 2, 3))
+		if ok && (more.length < g.length || more.length > g.length+3) {
+			t.Errorf("%d numbers, with bytes behind it %d", g.length, more.length)
+		}
+		more.length = g.length
+		if ok && more != g {
+			t.Errorf("%+v, with bytes behind it %+v", g, more)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func (r *Relay) serveDatagrams(ctx context.Context) error {
 		if _, err := f.near.Write(buf[:n]); err != nil && refused(err) {
 			// That was about an earlier one; this one was not sent.
 			r.unreachable(f)
-			_, err = f.near.Write(buf[:n])
+			f.near.Write(buf[:n])
 		}
 	}
 }
