@@ -104,8 +104,8 @@ const (
 	MaxMTU = 65535
 )
 
-// New checks the configuration and builds the network. It takes over the
-// sockets in cfg once it succeeds: Serve closes them.
+// New checks the configuration and builds the network. Once it has succeeded,
+// call Serve: that ends the network and closes the sockets in cfg.
 func New(cfg Config) (*Relay, error) {
 	cfg.MTU = cmp.Or(cfg.MTU, defaultMTU)
 	cfg.MaxConns, cfg.MaxFlows, cfg.FlowIdle = cmp.Or(cfg.MaxConns, defaultConns), cmp.Or(cfg.MaxFlows, defaultFlows), cmp.Or(cfg.FlowIdle, defaultIdle)
@@ -135,9 +135,6 @@ func New(cfg Config) (*Relay, error) {
 	r.conns.orphan = orphanTime
 	r.conns.open, r.flows.open = map[uint16]*conn{}, map[uint16]*flow{}
 	r.flows.byClient = map[netip.AddrPort]*flow{}
-	if cfg.UDP != nil {
-		r.flows.herald = newHerald(cfg.UDP)
-	}
 	if cfg.Record != nil {
 		if r.capture, err = newCapture(cfg.Record, r.describe()); err != nil {
 			return nil, err
@@ -151,18 +148,17 @@ func New(cfg Config) (*Relay, error) {
 	}{
 		// The link is the client's; what lies between the switch and the
 		// server is ideal and not shown.
-		{&r.client, vnet.HostConfig{Name: clientName, Up: cfg.Up, Down: cfg.Down}},
-		{&r.server, vnet.HostConfig{Name: serverName, Quiet: true}},
+		{&r.client, vnet.HostConfig{Name: clientName, Addrs: addrs[:1], Up: cfg.Up, Down: cfg.Down}},
+		{&r.server, vnet.HostConfig{Name: serverName, Addrs: addrs[1:], Quiet: true}},
 	} {
-		h.cfg.Addrs = addrs[:1]
-		if h.cfg.Name == serverName {
-			h.cfg.Addrs = addrs[1:]
-		}
 		h.cfg.MTU, h.cfg.ReceiveBuffer, h.cfg.SendBuffer, h.cfg.UDPReceiveBuffer = cfg.MTU, receiveBuffer, sendBuffer, datagramBuffer
 		if *h.host, err = r.network.AddHost(h.cfg); err != nil {
 			r.network.Close()
 			return nil, fmt.Errorf("relay: %w", err)
 		}
+	}
+	if cfg.UDP != nil {
+		r.flows.herald = newHerald(cfg.UDP)
 	}
 	return r, nil
 }
