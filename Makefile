@@ -3,26 +3,27 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+SEEDS    ?= 10000
 # What a release is built for; all of it without cgo.
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build guest demo test check format vet static race cross bench fuzz picture clean
+.PHONY: build guest demo test check format vet static race cross bench fuzz soak picture clean
 
 ## build: the program, as bin/wirelab, with the simulated network inside
 build: export CGO_ENABLED = 0
-build: $(if $(wildcard labs/guest/main.go),guest)
+build: guest
 	$(GO) build -trimpath -o bin/ ./cmd/wirelab
 
 # What runs inside the program, for WebAssembly; package image embeds it.
 guest:
 	$(GO) run ./labs/image/pack
 
-## demo: a tour on real sockets, in under twenty seconds; no terminal needed
+## demo: a tour on real sockets and in virtual time, in half a minute; no terminal needed
 demo: build
 	bin/wirelab demo
 
-## test: every test; those that need nc skip themselves where there is none
+## test: every test; those that need nc or tshark skip themselves where there is none
 test:
 	$(GO) test ./...
 
@@ -61,6 +62,10 @@ bench: build
 ## fuzz: each fuzz target for FUZZTIME
 fuzz:
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz
+
+## soak: the chat under SEEDS random fault scripts, in virtual time
+soak:
+	$(GO) test ./labs/soak -count=1 -timeout 0 -run TestInvariants -v -seeds $(SEEDS)
 
 ## picture: the README's picture, from the program's real output (needs tmux)
 picture: build

@@ -60,7 +60,7 @@ func TestOneSeedIsOneRun(t *testing.T) {
 		t.Fatal("seeds 1 and 2 give one and the same run")
 	}
 	runs := 50
-	if testing.Short() {
+	if testing.Short() || imagetest.Raced {
 		runs = 8
 	}
 	for _, procs := range []int{1, 8} {

@@ -20,20 +20,25 @@ import (
 	"wirelab/udpchat"
 )
 
-// demoTime ends a demo that hangs: everything in it takes milliseconds.
+// demoTime ends a tour that hangs: everything in it takes milliseconds.
 const demoTime = 18 * time.Second
 
 func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "A tour in a few seconds, on real sockets, no terminal needed", Args: cobra.NoArgs,
-		Long: `A tour in a few seconds: a server and its members, on real sockets of this
-machine, in this one process. All that it says was received and counted.`,
+		Use: "demo", Short: "A tour in half a minute, no terminal needed", Args: cobra.NoArgs,
+		Long: `A tour in half a minute: a server and its members, on real sockets of this
+machine, in this one process; then the same chat in an emulated network, in
+virtual time, with what each transport delivers when something fails. All that it
+says was received and counted.`,
 		RunE: a.do(func(ctx context.Context, _ []string) error {
-			ctx, cancel := context.WithTimeoutCause(ctx, demoTime, errDemoTime)
+			tour, cancel := context.WithTimeoutCause(ctx, demoTime, errDemoTime)
 			defer cancel()
-			err := a.demo(ctx)
-			if errors.Is(context.Cause(ctx), errDemoTime) {
+			err := a.demo(tour)
+			if errors.Is(context.Cause(tour), errDemoTime) {
 				return &failure{err: err, hint: "this machine may be very busy: try again", code: exitTimeout}
+			}
+			if err == nil {
+				err = a.demoCompare(ctx)
 			}
 			if ctx.Err() != nil {
 				return errInterrupted

@@ -159,7 +159,10 @@ missed while you were away.
   wirelab serve                      start a chat server, TCP and UDP together
   wirelab tcp chat --name ana        join it over TCP
   wirelab udp chat --name bo         join it over UDP
-  wirelab demo                       a tour in a few seconds, no terminal needed`,
+  wirelab compare                    what UDP, TCP and the queue deliver when
+                                     something fails, measured
+  wirelab link                       a bad network between two real programs
+  wirelab demo                       a tour in half a minute, no terminal needed`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
@@ -176,6 +179,7 @@ missed while you were away.
 		a.groupCommand("tcp", "Chat over TCP alone", transports{tcp: true}),
 		a.groupCommand("udp", "Chat over UDP alone", transports{udp: true}),
 		a.linkCommand(),
+		a.compareCommand(),
 		a.demoCommand(),
 		a.versionCommand(),
 		a.manCommand(),

@@ -66,6 +66,14 @@ func (m *Matrix) run(t *testing.T, fault string, tr scenario.Transport) Run {
 	return Run{}
 }
 
+// whole skips a test that plays many runs when the race detector is on: it does
+// not see into the guest, and what is around it runs in the other tests, too.
+func whole(t *testing.T) {
+	if imagetest.Raced {
+		t.Skip("many runs, of which the race detector sees nothing")
+	}
+}
+
 // Two comparisons with one seed are the same, to the last bit; another seed is
 // another workload.
 func TestOneSeedIsOneResult(t *testing.T) {
@@ -83,6 +91,7 @@ func TestOneSeedIsOneResult(t *testing.T) {
 
 // No figure is a constant: another workload changes each cell as it must.
 func TestWorkloadChangesEveryCell(t *testing.T) {
+	whole(t)
 	small, large := compared(t, options(20)), compared(t, options(40))
 	for i, row := range small.Rows {
 		for j := range row.Cells {
@@ -126,6 +135,7 @@ func TestWorkloadChangesEveryCell(t *testing.T) {
 // Plain UDP loses what the link loses: with independent loss p, (1−p)·N arrive,
 // with a standard deviation of √(N·p·(1−p)).
 func TestUDPLosesWhatTheLinkLoses(t *testing.T) {
+	whole(t)
 	for _, p := range []float64{0.05, 0.2, 0.5} {
 		o := options(400, "")
 		o.Faults, o.Loss, o.Rate = nil, p, 40
@@ -142,6 +152,7 @@ func TestUDPLosesWhatTheLinkLoses(t *testing.T) {
 // The guarantees of delivery.md: what each transport must not do under any of
 // the faults.
 func TestGuarantees(t *testing.T) {
+	whole(t)
 	m := compared(t, options(30))
 	for _, row := range m.Rows {
 		for _, c := range row.Cells {

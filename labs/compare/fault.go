@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -85,8 +86,8 @@ func Faults() []Fault {
 		}},
 		span("receiver-killed", "the receiver loses its power, and is started again", scenario.Kill, scenario.Start, receiver),
 		span("receiver-stopped", "the receiver's process is stopped (SIGSTOP), and goes on", scenario.Stop, scenario.Resume, receiver),
-		span("server-killed", "the server loses its power, and is started again without data", scenario.Kill, scenario.Start, scenario.ServerHost),
-		{"server-killed-data", "the same, but its events are on disk (--data)", func(s *scenario.Scenario, w time.Duration) {
+		span("server-killed", "the server loses its power, and is started again with nothing", scenario.Kill, scenario.Start, scenario.ServerHost),
+		{"server-killed-data", "the server loses its power, and is started again with its data (--data)", func(s *scenario.Scenario, w time.Duration) {
 			s.Server.Data = true
 			s.Faults = append(s.Faults, at(w/4, scenario.Kill, scenario.ServerHost), at(w/2, scenario.Start, scenario.ServerHost))
 		}},
@@ -118,7 +119,7 @@ func (o *Options) faults() ([]Fault, error) {
 	all := Faults()
 	if o.Loss >= 0 {
 		i := slices.IndexFunc(all, func(f Fault) bool { return f.Name == "loss-1" })
-		all = slices.Replace(all, i, i+3, loss(o.Loss*100))
+		all = slices.Replace(all, i, i+3, loss(math.Round(o.Loss*1e8)/1e6))
 	}
 	if len(o.Faults) == 0 {
 		return all, nil

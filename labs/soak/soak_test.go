@@ -59,7 +59,7 @@ func TestInvariants(t *testing.T) {
 		return
 	}
 	n := *seeds
-	if testing.Short() {
+	if testing.Short() || imagetest.Raced {
 		n = min(n, 50)
 	}
 	var (
