@@ -13,13 +13,17 @@ func BenchmarkStream(b *testing.B) {
 	for _, tt := range []struct {
 		name   string
 		mtu    int
+		down   bool // from the server to the client
 		record io.Writer
-	}{{"mtu 1500", 1500, nil}, {"mtu 9000", 9000, nil}, {"mtu 1500, recorded", 1500, io.Discard}} {
+	}{{"mtu 1500", 1500, false, nil}, {"mtu 1500, down", 1500, true, nil}, {"mtu 9000", 9000, false, nil}, {"mtu 1500, recorded", 1500, false, io.Discard}} {
 		b.Run(tt.name, func(b *testing.B) {
 			l := listen(b)
 			r := serve(b, Config{MTU: tt.mtu, Record: tt.record}, l.Addr())
 			client := dialTCP(b, r.addr)
 			server := accept(b, l)
+			if tt.down {
+				client, server = server, client
+			}
 			chunk := make([]byte, 256<<10)
 			b.SetBytes(int64(len(chunk)))
 			sent := make(chan struct{})
@@ -37,7 +41,7 @@ func BenchmarkStream(b *testing.B) {
 			}
 			s := r.Snapshot()
 			b.ReportMetric(float64(n)*8/1e6/b.Elapsed().Seconds(), "Mb/s")
-			b.ReportMetric(float64(s.Up.Resent), "resent")
+			b.ReportMetric(float64(s.Up.Resent+s.Down.Resent), "resent")
 		})
 	}
 }
