@@ -143,6 +143,7 @@ type Link struct {
 	ordinal uint64
 	places  map[uint64]uint64 // packets of a flow so far, of those without ID
 	times   map[Key]uint32    // how often a packet was sent
+	before  map[Key]uint32    // the same, of packets seen longer ago
 
 	chain   chain
 	counter int // packets since one left at once
@@ -289,6 +290,10 @@ func (o *Outcome) note(text string) {
 	}
 }
 
+// maxNames bounds what a link remembers of packets, twice: a packet is not sent
+// again after as many others.
+const maxNames = 1 << 16
+
 // key names p.
 func (l *Link) key(p *Packet) Key {
 	k := Key{Flow: p.Flow, ID: p.ID}
@@ -297,7 +302,13 @@ func (l *Link) key(p *Packet) Key {
 		l.places[p.Flow]++
 		k.ID = mix(l.places[p.Flow], 0x706c616365)
 	}
-	n := l.times[k]
+	n, ok := l.times[k]
+	if !ok {
+		n = l.before[k]
+	}
+	if len(l.times) >= maxNames {
+		l.before, l.times = l.times, make(map[Key]uint32, maxNames)
+	}
 	l.times[k] = n + 1
 	k.Nth = n
 	return k

@@ -148,6 +148,10 @@ func (p *path) leave(now time.Time, d *delivery) (a arrival, ok bool) {
 	p.show(now, Received, &k, impair.Outcome{}, reason)
 	switch {
 	case p.direction == Up:
+		if to := p.network().byAddr[k.head.to.Addr()]; to != nil && d.bit < 0 && to.nic != nil && to.paths[Down].ideal && to.paths[Down].quiet {
+			to.paths[Down].number++
+			return arrival{to.nic, k}, true // nothing happens to it on the rest of its way
+		}
 		p.forward(now, &k)
 		return a, false
 	case nic == nil:
