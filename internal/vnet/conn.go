@@ -24,7 +24,6 @@ func (l *life) conn(queue *waiter.Queue, ep tcpip.Endpoint) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.know(ep)
 	return &Conn{s, c, ep}, nil
 }
 
@@ -51,19 +50,12 @@ func (c *Conn) CloseWrite() error {
 	return c.fail("close", c.tcp.CloseWrite())
 }
 
-// Close implements net.Conn.
-func (c *Conn) Close() error {
-	c.life.forget(c.endpoint)
-	return c.socket.Close()
-}
-
 // Abort closes the connection with a RST: what was not sent is lost, and the
 // peer learns that it is (RFC 9293, section 3.10.7.4).
 func (c *Conn) Abort() error {
 	if first, err := c.close(); !first {
 		return err
 	}
-	c.life.forget(c.endpoint)
 	c.endpoint.Abort()
 	return nil
 }

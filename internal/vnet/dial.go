@@ -11,6 +11,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
@@ -105,15 +106,31 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 	if err != nil {
 		return fail(err)
 	}
-	u, err := gonet.DialUDP(l.stack, &a, nil, p)
-	if err != nil {
-		return fail(known(err))
-	}
-	c, err := l.packetConn(u)
+	c, err := l.udp(p, func(ep tcpip.Endpoint) tcpip.Error { return ep.Bind(a) })
 	if err != nil {
 		return fail(err)
 	}
 	return c, nil
+}
+
+// udp makes a UDP socket and binds or connects it.
+func (l *life) udp(p tcpip.NetworkProtocolNumber, place func(tcpip.Endpoint) tcpip.Error) (*PacketConn, error) {
+	queue := new(waiter.Queue)
+	ep, err := l.stack.NewEndpoint(udp.ProtocolNumber, p, queue)
+	if err != nil {
+		return nil, stackError(err)
+	}
+	// Without this, fragments have "don't fragment" set and all the same
+	// identification, so that those of two datagrams are put together.
+	err = ep.SetSockOptInt(tcpip.MTUDiscoverOption, int(tcpip.PMTUDiscoveryDont))
+	if err == nil {
+		err = place(ep)
+	}
+	if err != nil {
+		ep.Close()
+		return nil, stackError(err)
+	}
+	return l.packetConn(gonet.NewUDPConn(queue, ep))
 }
 
 // DialContext connects over TCP (a *Conn), or opens a UDP socket that is
@@ -134,11 +151,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 		if err != nil {
 			return fail(err)
 		}
-		u, err := gonet.DialUDP(l.stack, nil, &a, p)
-		if err != nil {
-			return fail(known(err))
-		}
-		c, err := l.packetConn(u)
+		c, err := l.udp(p, func(ep tcpip.Endpoint) tcpip.Error { return ep.Connect(a) })
 		if err != nil {
 			return fail(err)
 		}
@@ -154,18 +167,6 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	}
 	h.Running(ctx) // a stopped program does not learn of it yet
 	return c, nil
-}
-
-// known gives an error of gonet the system's own.
-func known(err error) error {
-	cause := err
-	if op, ok := err.(*net.OpError); ok {
-		cause = op.Err
-	}
-	if e := systemError(cause); e != nil {
-		return e
-	}
-	return err
 }
 
 func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkProtocolNumber) (*Conn, error) {

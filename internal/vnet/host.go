@@ -74,7 +74,6 @@ type life struct {
 
 	mu    sync.Mutex
 	conns map[*socket]struct{}
-	known map[tcp.TCPEndpointID]tcpip.Endpoint
 }
 
 func newHost(n *Network, cfg HostConfig) (*Host, error) {
@@ -105,7 +104,6 @@ func (h *Host) Start() error {
 	}
 	l := &life{
 		host: h, dead: make(chan struct{}), conns: make(map[*socket]struct{}),
-		known: make(map[tcp.TCPEndpointID]tcpip.Endpoint),
 	}
 	l.stack = stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},

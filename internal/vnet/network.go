@@ -47,8 +47,8 @@ type Config struct {
 	// order; if nil, nobody looks, which is faster.
 	OnPacket func(*Packet)
 	// OnState is called with a TCP connection's inner state, after each segment
-	// that it received, and after each that it sent again. Calls may come at the
-	// same time from several goroutines.
+	// that it received. (What a timer changes shows at the next.) Calls may come
+	// at the same time from several goroutines.
 	OnState func(*State)
 	// Identify names a UDP datagram by its payload, so that it has the same
 	// name in another run; see impair.Packet.ID. If nil or not ok, datagrams are

@@ -73,10 +73,6 @@ func addrPort(a tcpip.Address, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
-func (l *life) know(ep tcpip.Endpoint) {}
-
-func (l *life) forget(ep tcpip.Endpoint) {}
-
 // Stats are counts of a host over all its lives.
 type Stats struct {
 	SegmentsSent, SegmentsReceived uint64 // TCP
