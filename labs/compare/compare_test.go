@@ -211,7 +211,7 @@ func TestWhatIfSparesOnePacket(t *testing.T) {
 			}
 			continue
 		}
-		if !strings.HasSuffix(c.Was, "link: lost: random") || !strings.Contains(c.Is, "link: spared") {
+		if !strings.HasSuffix(c.Was, "from the server to bo: lost: random") || !strings.Contains(c.Is, "to bo: spared") {
 			t.Errorf("data %d: first difference: was %q, is %q: want a packet that was lost and is spared", n, c.Was, c.Is)
 		}
 		if c.After.Delivered < c.Before.Delivered || c.After.Delivered > c.Before.Delivered+1 {
@@ -221,6 +221,51 @@ func TestWhatIfSparesOnePacket(t *testing.T) {
 	}
 	if spared == 0 {
 		t.Error("none of ten packets was lost at 30 %")
+	}
+}
+
+// A message that the link loses has a story in which that is said, on UDP as the
+// end, on TCP before it is sent again.
+func TestExplain(t *testing.T) {
+	o := options(30, "loss-30")
+	o.Transports = []scenario.Transport{scenario.UDP, scenario.TCPQueue}
+	lost := 0
+	for n := 1; n <= 6; n++ {
+		x, err := engine(t).Explain(t.Context(), o, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range x.Stories {
+			handed, gone, told := 0, 0, map[string]bool{}
+			for _, l := range s.Lines {
+				if l.Where == receiver && strings.HasPrefix(l.What, "handed") {
+					handed++
+				}
+				if l.Where == "link" && strings.Contains(l.What, "to bo: lost: random") {
+					gone++
+				}
+				if strings.HasPrefix(l.What, "the ledger says") && told[l.What] {
+					t.Errorf("message %d over %s: twice: %s", n, s.Transport, l.What)
+				}
+				told[l.What] = true
+			}
+			if want := map[bool]string{true: "delivered once", false: "lost"}[handed == 1]; s.Outcome != want || handed > 1 {
+				t.Errorf("message %d over %s: %q, and handed over %d times", n, s.Transport, s.Outcome, handed)
+			}
+			if i == 0 && (handed == 0) != (gone > 0) {
+				t.Errorf("message %d over udp: handed over %d times, and lost %d times on the link", n, handed, gone)
+			}
+			if i == 1 && handed != 1 {
+				t.Errorf("message %d over tcp+queue was not delivered", n)
+			}
+			lost += gone
+		}
+	}
+	if lost == 0 {
+		t.Error("no packet of six messages was lost at 30 %")
+	}
+	if _, err := engine(t).Explain(t.Context(), o, 31); err == nil || !strings.Contains(err.Error(), "message 31: want 1 to 30") {
+		t.Errorf("Explain of message 31 = %v", err)
 	}
 }
 

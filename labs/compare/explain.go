@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wirelab/internal/chat"
+	"wirelab/internal/pcapng"
 	"wirelab/internal/trace"
 	"wirelab/labs"
 	"wirelab/labs/scenario"
@@ -134,14 +135,34 @@ func (f *follower) record(r *trace.Record) error {
 		if !strings.Contains(string(p.Data), string(f.tag)) {
 			return nil
 		}
-		where := f.names[p.Interface]
-		what := fmt.Sprintf("a packet of %d bytes carries it %s", len(p.Data), p.Direction)
-		if p.Comment != "" {
-			what += ": " + p.Comment
-		}
+		where, what := sighting(f.names[p.Interface], p)
 		f.add(labs.Since(p.Time), strings.HasPrefix(p.Comment, "lost"), where, "%s", what)
 	}
 	return nil
+}
+
+// sighting says where a packet was seen and what happened to it there. The
+// interfaces of a link are named as the guest names them: the host, "link" and
+// "server", with the host behind it where several links are recorded.
+func sighting(name string, p *pcapng.Packet) (where, what string) {
+	where, host, ok := strings.Cut(name, " ")
+	if !ok {
+		host = receiver
+	}
+	switch {
+	case where == "link" && p.Direction == pcapng.Out:
+		what = fmt.Sprintf("a packet of %d bytes is on its way from %s to the server", len(p.Data), host)
+	case where == "link":
+		what = fmt.Sprintf("a packet of %d bytes is on its way from the server to %s", len(p.Data), host)
+	case p.Direction == pcapng.Out:
+		what = fmt.Sprintf("sends a packet of %d bytes", len(p.Data))
+	default:
+		what = fmt.Sprintf("receives a packet of %d bytes", len(p.Data))
+	}
+	if p.Comment != "" {
+		what += ": " + p.Comment
+	}
+	return where, what
 }
 
 // tell takes the server's own story in.

@@ -161,11 +161,8 @@ func (h *history) record(r *trace.Record) error {
 		var key bytes.Buffer
 		fmt.Fprintf(&key, "%d %d %d %s ", p.Time.UnixNano(), p.Interface, p.Direction, p.Comment)
 		key.Write(p.Data)
-		text := fmt.Sprintf("a packet of %d bytes %s at %s", len(p.Data), p.Direction, h.names[p.Interface])
-		if p.Comment != "" {
-			text += ": " + p.Comment
-		}
-		h.steps = append(h.steps, step{labs.Since(p.Time), key.String(), text})
+		where, what := sighting(h.names[p.Interface], p)
+		h.steps = append(h.steps, step{labs.Since(p.Time), key.String(), where + ": " + what})
 	}
 	return nil
 }

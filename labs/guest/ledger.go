@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -146,7 +147,7 @@ func (l *ledger) deliver(host string, life int, e *client.Event) {
 		if from, n, ok := untag(text); ok {
 			out.From, out.N, out.Size = from, n, len(text)
 			l.arrived[host][said{from, n}]++
-			if l.s.Explain == n {
+			if l.s.Explain == n && !slices.Contains(l.places[n], e.Seq) {
 				l.places[n] = append(l.places[n], e.Seq)
 			}
 			l.mark()
