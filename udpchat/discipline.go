@@ -1,68 +1,31 @@
 package udpchat
 
-import (
-	"fmt"
-	"time"
+import "time"
 
-	"wirelab/internal/wire"
-)
-
-// maxARQWindow is the widest window. An ack names 64 datagrams after the first
-// that is missing; what lies beyond is named once that one is there.
-const maxARQWindow = 128
-
-// defaultDupAcks is how many later acks make one lost (RFC 5681, section 3.2).
-const defaultDupAcks = 3
-
-// An ARQ (automatic repeat request) says how the modes [StopAndWait], [GoBackN]
-// and [SelectiveRepeat] send again. The zero value is right for a network that
-// others use, too: it answers losses as congestion.
-//
-// The formulas of the books assume something else: a window that stays as it
-// is, acknowledgements of each datagram, and a loss that is found as soon as it
-// can be. For them, on a link of one's own:
-//
-//	ARQ{Window: 35, Fixed: true, DupAcks: 1, EachAck: true, RTO: …}
-//
-// Both ends must have the same.
-type ARQ struct {
-	Window  int           // datagrams in flight at most; if zero, 64; in StopAndWait it is 1
-	Fixed   bool          // the window does not answer losses; RFC 8085, section 3.1 forbids that on a path that others use
-	DupAcks int           // after so many acknowledgements of later datagrams one is lost; if zero, 3; GoBackN goes back at once
-	EachAck bool          // each datagram is acknowledged at once; else every second, or after 25 ms
-	RTO     time.Duration // waited for an acknowledgement; if zero, what RFC 6298 says
-	Rate    int           // datagrams per second at most; if zero, the window alone holds them back
+// A discipline is what stop-and-wait, go-back-N and selective repeat differ in.
+// What they share is the sender's and the receiver's: numbers, window, timer,
+// congestion control, acknowledgements. Those tell the discipline what happened,
+// and it says what is lost, and what to do with what came too early. It has no
+// state of its own.
+type discipline interface {
+	// acknowledged takes for lost what is known to be, now that transmissions
+	// of these orders have arrived.
+	acknowledged(s *sender, news []uint64)
+	// rejected takes in that the receiver throws away what comes after number,
+	// the oldest that is not acknowledged.
+	rejected(s *sender, now time.Time, number uint64)
+	// early takes in a parcel that came before the next one, is inside of the
+	// receiver's window, and was not kept before.
+	early(r *receiver, now time.Time, p parcel) verdict
 }
 
-// of returns what a says in a mode, with zero fields filled in.
-func (a ARQ) of(mode Mode) ARQ {
-	switch mode {
+// discipline returns what runs the reliable channel in a mode.
+func (m Mode) discipline() discipline {
+	switch m {
 	case StopAndWait:
-		a.Window = 1
-	case GoBackN, SelectiveRepeat:
-	default:
-		a = ARQ{}
+		return stopAndWait{}
+	case GoBackN:
+		return goBackN{}
 	}
-	if a.Window == 0 {
-		a.Window = wire.AckWindow
-	}
-	if a.DupAcks == 0 {
-		a.DupAcks = defaultDupAcks
-	}
-	return a
-}
-
-// check reports what makes no sense.
-func (a *ARQ) check() error {
-	switch {
-	case a.Window < 0 || a.Window > maxARQWindow:
-		return fmt.Errorf("udpchat: a window of %d datagrams, want 1 to %d, or 0 for %d", a.Window, maxARQWindow, wire.AckWindow)
-	case a.DupAcks < 0:
-		return fmt.Errorf("udpchat: lost after %d later acks, want 1 or more, or 0 for %d", a.DupAcks, defaultDupAcks)
-	case a.RTO < 0:
-		return fmt.Errorf("udpchat: an RTO of %v, want more than 0, or 0 for what RFC 6298 says", a.RTO)
-	case a.Rate < 0:
-		return fmt.Errorf("udpchat: %d datagrams per second, want 1 or more, or 0 for no limit", a.Rate)
-	}
-	return nil
+	return selectiveRepeat{}
 }

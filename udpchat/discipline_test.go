@@ -2,270 +2,356 @@ package udpchat
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"wirelab/internal/chat"
 	"wirelab/internal/wire"
 )
 
-// The link of the books: L = 1,500 bytes at R = 10 Mb/s, and a round trip of
-// 40 ms. So a = (RTT/2)/(L/R) = 16.7.
-const (
-	frameTime = 1200 * time.Microsecond // L/R
-	oneWay    = 20 * time.Millisecond
-	bookA     = float64(oneWay) / float64(frameTime)
-)
+// takes is what a receiver does with parcel number: what it releases, how, and
+// what it says at once.
+type takes struct {
+	number   uint64
+	released []uint64
+	verdict  verdict
+	answers  bool   // at once
+	ack      uint64 // and what it then is
+	bits     uint64
+	reject   uint64 // 0: none
+}
 
-// utilisation sends so many parcels over a link that loses a share p of them,
-// and no acknowledgements, which take no time to send. It returns the share of
-// the time that the link carried a parcel for the first time.
-func utilisation(t *testing.T, mode Mode, arq ARQ, p float64, parcels int, seed uint64) float64 {
-	t.Helper()
-	type event struct {
-		at        time.Time
-		number    uint64 // of the parcel; 0: an acknowledgement
-		ack, bits uint64
+// TestEarly is a table for each discipline of what its receiver does with what
+// comes out of order.
+func TestEarly(t *testing.T) {
+	tests := []struct {
+		mode Mode
+		in   []takes
+	}{
+		// Kurose and Ross, section 3.4.1, rdt3.0: the receiver acknowledges what it
+		// waits for, and again what it had.
+		{StopAndWait, []takes{
+			{1, []uint64{1}, accepted, true, 1, 0, 0},
+			{1, nil, duplicate, true, 1, 0, 0},
+			{3, nil, refused, false, 1, 0, 0}, // no such sender
+			{2, []uint64{2}, accepted, true, 2, 0, 0},
+		}},
+		// Section 3.4.3: "In all other cases, the receiver discards the packet";
+		// cumulative acknowledgements only. ISO/IEC 13239: one REJ for a gap.
+		{GoBackN, []takes{
+			{1, []uint64{1}, accepted, true, 1, 0, 0},
+			{3, nil, early, true, 1, 0, 2},
+			{4, nil, early, false, 1, 0, 0},
+			{1, nil, duplicate, true, 1, 0, 0},
+			{2 + maxARQWindow, nil, early, false, 1, 0, 0},
+			{3 + maxARQWindow, nil, refused, false, 1, 0, 0},
+			{2, []uint64{2}, accepted, true, 2, 0, 0},
+			{4, nil, early, true, 2, 0, 3}, // 3 was not kept
+			{3, []uint64{3}, accepted, true, 3, 0, 0},
+		}},
+		// Section 3.4.4: what is out of order is kept and acknowledged, also again.
+		{SelectiveRepeat, []takes{
+			{1, []uint64{1}, accepted, true, 1, 0, 0},
+			{3, nil, accepted, true, 1, 0b1, 0},
+			{5, nil, accepted, true, 1, 0b101, 0},
+			{3, nil, duplicate, true, 1, 0b101, 0},
+			{2 + maxARQWindow, nil, accepted, true, 1, 0b101, 0}, // the bits end before
+			{3 + maxARQWindow, nil, refused, false, 1, 0b101, 0},
+			{2, []uint64{2, 3}, accepted, true, 3, 0b1, 0},
+			{4, []uint64{4, 5}, accepted, true, 5, 0, 0},
+		}},
 	}
-	var (
-		s      = newSender(mode, arq)
-		r      = newReceiver(mode, arq)
-		chance = rand.New(rand.NewPCG(seed, 1))
-		now    = epoch
-		idle   = epoch // when the transmitter is
-		data   []event // on the way, in order
-		acks   []event
-		next   = uint64(1) // to be released by the receiver
-		widest int
-	)
-	for s.end <= uint64(parcels) {
-		s.push(now, nil, wire.Fragment{})
-	}
-	for turns := 0; int(next) <= parcels; turns++ {
-		if turns > 1000*parcels {
-			t.Fatalf("%v: time stands still at %v with %d of %d parcels", mode, now.Sub(epoch), next-1, parcels)
-		}
-		for parcel, _ := s.poll(now); parcel != nil; parcel, _ = s.poll(now) {
-			idle = later(idle, now).Add(frameTime)
-			widest = max(widest, s.out)
-			if chance.Float64() >= p {
-				data = append(data, event{at: idle.Add(oneWay), number: parcel.number})
-			}
-		}
-		at := s.deadline()
-		for _, q := range [][]event{data, acks} {
-			if len(q) > 0 {
-				at = earliest(at, q[0].at)
-			}
-		}
-		if at.IsZero() || now.Sub(epoch) > 24*time.Hour {
-			t.Fatalf("%v: nothing happens any more with %d of %d parcels", mode, next-1, parcels)
-		}
-		now = later(now, at)
-		switch {
-		case len(data) > 0 && !data[0].at.After(now):
-			got, _ := r.take(now, nil, parcel{number: data[0].number})
-			for _, g := range got {
-				if g.number != next {
-					t.Fatalf("%v: parcel %d is released, want %d", mode, g.number, next)
+	for _, tt := range tests {
+		r := newReceiver(tt.mode, ARQ{EachAck: true})
+		for _, in := range tt.in {
+			got, v := r.take(epoch, nil, parcel{number: in.number, payload: []byte{byte(in.number)}})
+			var released []uint64
+			for _, p := range got {
+				if p.payload[0] != byte(p.number) {
+					t.Errorf("%v: parcel %d carries %x", tt.mode, p.number, p.payload)
 				}
-				next++
+				released = append(released, p.number)
 			}
-			if r.due(now) {
-				ack, bits := r.acknowledge()
-				acks = append(acks, event{at: now.Add(oneWay), ack: ack, bits: bits})
+			out := takes{number: in.number, released: released, verdict: v, answers: r.due(epoch)}
+			if r.reject {
+				out.reject, r.reject = r.next, false
 			}
-			data = data[1:]
-		case len(acks) > 0 && !acks[0].at.After(now):
-			fresh, err := s.ack(now, acks[0].ack, acks[0].bits)
-			if err != nil {
-				t.Fatal(err)
+			out.ack, out.bits = r.acknowledge()
+			if !sameTakes(out, in) {
+				t.Errorf("%v: take(%d) = %+v, want %+v", tt.mode, in.number, out, in)
 			}
-			if fresh == 0 {
-				s.repeated()
-			}
-			acks = acks[1:]
-		default:
-			s.expire(now)
 		}
 	}
-	if widest > s.arq.Window {
-		t.Errorf("%v: %d parcels were in flight, the window is %d", mode, widest, s.arq.Window)
-	}
-	return float64(parcels) * float64(frameTime) / float64(now.Sub(epoch))
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
+func sameTakes(a, b takes) bool {
+	if len(a.released) != len(b.released) {
+		return false
 	}
-	return a
+	for i := range a.released {
+		if a.released[i] != b.released[i] {
+			return false
+		}
+	}
+	a.released, b.released = nil, nil
+	return a.number == b.number && a.verdict == b.verdict && a.answers == b.answers && a.ack == b.ack && a.bits == b.bits && a.reject == b.reject
 }
 
-// about fails unless got is within 5 % of want.
-func about(t *testing.T, what string, got, want float64) {
-	t.Helper()
-	if math.Abs(got/want-1) > 0.05 {
-		t.Errorf("%s: utilisation %.2f %%, the formula says %.2f %%", what, got*100, want*100)
-	} else {
-		t.Logf("%s: utilisation %.2f %%, the formula says %.2f %%", what, got*100, want*100)
+// TestFarBits: what was kept beyond what the bits can name is named as soon as
+// they can.
+func TestFarBits(t *testing.T) {
+	r := newReceiver(SelectiveRepeat, ARQ{})
+	for n := uint64(2); n <= 100; n++ {
+		r.take(epoch, nil, parcel{number: n})
 	}
-}
-
-// ideal is a timeout that runs out when the acknowledgement is due.
-const ideal = 2*oneWay + frameTime + time.Microsecond
-
-// Stop-and-wait: U = (L/R)/(RTT + L/R) = 2.91 %, and with loss (1−p) of that,
-// if the timeout is the time after which the acknowledgement would be there.
-func TestStopAndWaitUtilisation(t *testing.T) {
-	arq := ARQ{Fixed: true, EachAck: true, RTO: ideal}
-	u := 1 / (1 + 2*bookA)
-	if math.Abs(u-0.0291) > 0.00005 {
-		t.Fatalf("U = %v, the book says 2.91 %%", u)
+	if _, bits := r.acknowledge(); bits != ^uint64(0) {
+		t.Errorf("bits = %x, want all 64", bits)
 	}
-	for _, p := range []float64{0, 0.01, 0.05, 0.2} {
-		about(t, "stop-and-wait", utilisation(t, StopAndWait, arq, p, 4000, 1), u*(1-p))
+	r = newReceiver(SelectiveRepeat, ARQ{})
+	r.take(epoch, nil, parcel{number: 100})
+	for n := uint64(1); n <= 40; n++ {
+		r.take(epoch, nil, parcel{number: n})
+	}
+	if ack, bits := r.acknowledge(); ack != 40 || bits != 1<<(100-42) {
+		t.Errorf("acknowledge() = %d, %x, want 40 and the bit of 100", ack, bits)
 	}
 }
 
-// A window of W fills min(1, W/(1+2a)) of the link: from W = 35 on, all of it.
-func TestWindowUtilisation(t *testing.T) {
+// Stop-and-wait has one in flight, whatever ARQ.Window says, and sends it again
+// after the RTO and not before.
+func TestStopAndWait(t *testing.T) {
+	b := newBench(t, StopAndWait, ARQ{Window: 9}, 3)
+	b.want("one", 1)
+	if b.pass(time.Second - 1) {
+		t.Error("lost before the RTO")
+	}
+	b.pass(1)
+	b.want("again after the RTO", -1)
+	b.acked(1, 0)
+	b.want("the next", 2)
+	b.reject(b.now, 2)
+	b.want("nothing that stop-and-wait knows")
+}
+
+// Go-back-N sends all again from the one that is missing, once for each reject,
+// and not for one that is late.
+func TestGoBackN(t *testing.T) {
+	b := newBench(t, GoBackN, ARQ{}, 12)
+	b.want("the window", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+	b.now = b.now.Add(50 * ms)
+	b.acked(2, 0)
+	b.reject(b.now, 3)
+	// Half of the eight in flight (RFC 5681).
+	b.want("back", -3, -4, -5, -6)
+	b.reject(b.now, 3)
+	b.reject(b.now, 2)
+	b.want("nothing more for the same gap, or an old one")
+	at := b.deadline()
+	if want := b.now.Add(b.rto()); at != want {
+		t.Errorf("the timer is for %v, want %v: it is the repair's", at, want)
+	}
+	b.now = b.now.Add(50 * ms)
+	b.acked(3, 0)
+	b.want("one came", -7)
+	b.reject(b.now, 4)
+	if b.cwnd != 3.5 {
+		t.Errorf("the window is %v, want half of the seven since: that loss came after the first was answered", b.cwnd)
+	}
+	// The timer finds what no reject tells of.
+	b.polled()
+	b.now = b.deadline()
+	b.expire(b.now)
+	b.want("after the RTO from one", -4)
+	b.reject(b.now, 4)
+	b.want("the reject of before the timeout")
+	b.reject(b.now, 100)
+	b.want("the reject of what was never sent")
+}
+
+// Selective repeat sends again what ARQ.DupAcks later ones have overtaken, and
+// nothing else.
+func TestDupAcks(t *testing.T) {
+	for _, dup := range []int{0, 1, 2, 5} {
+		want := dup
+		if dup == 0 {
+			want = 3
+		}
+		b := newBench(t, SelectiveRepeat, ARQ{DupAcks: dup, Fixed: true, Window: 20}, 8)
+		b.polled()
+		for i := range 7 {
+			b.acked(0, 1<<(i+1)-1)
+			if got := b.polled(); (len(got) == 1 && got[0] == -1) != (i+1 == want) {
+				t.Errorf("DupAcks %d: after %d later ones sent %v", dup, i+1, got)
+			}
+		}
+	}
+}
+
+// A fixed window stays, whatever is lost; one that is not answers.
+func TestFixed(t *testing.T) {
 	for _, mode := range []Mode{GoBackN, SelectiveRepeat} {
-		for _, w := range []int{1, 2, 5, 10, 20, 30, 34, 35, 40} {
-			arq := ARQ{Window: w, Fixed: true, EachAck: true, RTO: time.Second}
-			about(t, mode.String(), utilisation(t, mode, arq, 0, 4000, 1), min(1, float64(w)/(1+2*bookA)))
+		for _, fixed := range []bool{false, true} {
+			b := newBench(t, mode, ARQ{Window: 30, Fixed: fixed}, 60)
+			first := len(b.polled())
+			b.now = b.deadline()
+			b.expire(b.now)
+			again := len(b.polled())
+			if fixed && (first != 30 || again != 30) || !fixed && (first != initialWindow || again != 1) {
+				t.Errorf("%v, fixed %v: %d at first, %d after a timeout", mode, fixed, first, again)
+			}
 		}
 	}
 }
 
-// Go-back-N: each loss costs the frame and all that were sent until it was
-// found, so (1−p)/(1+2ap): 74.2 % at 1 %, 35.6 % at 5 %. The timeout, for a
-// retransmission that is lost, too, is half as long again as a round trip: what
-// waits in front of the link must not make it run out.
-func TestGoBackNThroughput(t *testing.T) {
-	arq := ARQ{Window: 36, Fixed: true, EachAck: true, RTO: 3 * oneWay}
-	for p, book := range map[float64]float64{0.01: 0.742, 0.05: 0.356} {
-		want := (1 - p) / (1 + 2*bookA*p)
-		if math.Abs(want-book) > 0.001 {
-			t.Fatalf("the formula gives %v at %v, the book says %v", want, p, book)
-		}
-		about(t, "go-back-n", utilisation(t, GoBackN, arq, p, 30_000, 1), want)
-	}
-}
-
-// Selective repeat: each loss costs one frame, so 1−p. The formula has a window
-// that never stands still, so one that covers a loss, its finding and its repair:
-// more than twice 1+2a. Without pacing the rest of so wide a window would wait in
-// front of the link, and each repair behind it.
-func TestSelectiveRepeatThroughput(t *testing.T) {
-	arq := ARQ{Window: maxARQWindow, Fixed: true, DupAcks: 1, EachAck: true, RTO: 5 * oneWay, Rate: int(time.Second / frameTime)}
-	for _, p := range []float64{0.01, 0.05} {
-		about(t, "selective-repeat", utilisation(t, SelectiveRepeat, arq, p, 30_000, 1), 1-p)
-	}
-}
-
-// Over any link each discipline hands over each parcel once and in order, stays
-// within its window, and comes to its end. (utilisation checks that.)
-func TestDisciplinesDeliver(t *testing.T) {
-	for seed := range uint64(60) {
-		r := rand.New(rand.NewPCG(seed, 7))
-		arq := ARQ{Window: 1 + r.IntN(maxARQWindow), Fixed: r.IntN(2) == 0, DupAcks: r.IntN(4), EachAck: r.IntN(2) == 0}
-		if r.IntN(3) == 0 {
-			arq.Rate = 100 + r.IntN(1000)
-		}
-		for _, mode := range []Mode{StopAndWait, GoBackN, SelectiveRepeat} {
-			utilisation(t, mode, arq, r.Float64()*0.4, 300, seed)
+// RFC 8085, section 3.1.1: a sender backs its timer off, and so does one with an
+// RTO of its own, unless it is fixed.
+func TestFixedRTO(t *testing.T) {
+	for _, fixed := range []bool{false, true} {
+		b := newBench(t, StopAndWait, ARQ{RTO: 300 * ms, Fixed: fixed}, 1)
+		b.polled()
+		for i, want := range []time.Duration{300 * ms, 600 * ms, 1200 * ms} {
+			if fixed {
+				want = 300 * ms
+			}
+			if got := b.deadline().Sub(b.now); got != want {
+				t.Errorf("fixed %v: timeout %d after %v, want %v", fixed, i+1, got, want)
+			}
+			b.now = b.deadline()
+			b.expire(b.now)
+			b.polled()
 		}
 	}
 }
 
 // A rate spaces what leaves.
 func TestRate(t *testing.T) {
-	s := newSender(SelectiveRepeat, ARQ{Rate: 100})
-	for range 3 {
-		s.push(epoch, nil, wire.Fragment{})
-	}
+	b := newBench(t, SelectiveRepeat, ARQ{Rate: 100}, 3)
 	for i := range 3 {
-		now := epoch.Add(time.Duration(i) * 10 * time.Millisecond)
-		if p, _ := s.poll(now); p == nil || p.number != uint64(i+1) {
-			t.Fatalf("poll at %v = %v, want parcel %d", now.Sub(epoch), p, i+1)
+		b.want("one", i+1)
+		if at := b.deadline(); i < 2 && at != b.now.Add(10*ms) {
+			t.Fatalf("deadline after parcel %d is in %v, want when the next may leave", i+1, at.Sub(b.now))
 		}
-		if p, _ := s.poll(now); p != nil {
-			t.Fatalf("poll at %v = %d, too early", now.Sub(epoch), p.number)
-		}
-		if at := s.deadline(); i < 2 && !at.Equal(now.Add(10*time.Millisecond)) {
-			t.Fatalf("deadline after parcel %d is %v, want when the next may leave", i+1, at.Sub(epoch))
-		}
+		b.now = b.now.Add(10*ms - 1)
+		b.want("too early")
+		b.now = b.now.Add(1)
 	}
-}
-
-// Go-back-N takes what is in order and nothing else, and says once for each gap
-// that something is missing; then the sender sends everything again from there,
-// once.
-func TestGoBackN(t *testing.T) {
-	r := newReceiver(GoBackN, ARQ{})
-	if got, v := r.take(epoch, nil, parcel{number: 2}); v != early || got != nil || !r.due(epoch) {
-		t.Errorf("take(2) before 1 = %v, %v, want %v and an ack at once", got, v, early)
-	}
-	r.acknowledge()
-	if r.take(epoch, nil, parcel{number: 3}); r.due(epoch) {
-		t.Error("the second early one of a gap is answered, too")
-	}
-	if got, _ := r.take(epoch, nil, parcel{number: 1}); len(got) != 1 {
-		t.Errorf("take(1) released %d parcels, want 1: the early one was not kept", len(got))
-	}
-	b := &bench{t: t, sender: newSender(GoBackN, ARQ{}), now: epoch}
-	for range 8 {
-		b.push(b.now, nil, wire.Fragment{})
-	}
-	b.want("the window", 1, 2, 3, 4, 5, 6, 7, 8)
-	b.now = b.now.Add(50 * ms)
-	b.acked(2, 0)
-	b.repeated()
-	b.want("back to the first that is missing", -3, -4, -5)
-	for range 5 {
-		b.repeated()
-	}
-	b.now = b.now.Add(50 * ms)
-	b.acked(5, 0)
-	b.want("once for one loss", -6, -7, -8)
-}
-
-// Stop-and-wait has one in flight, whatever the window says.
-func TestStopAndWait(t *testing.T) {
-	b := &bench{t: t, sender: newSender(StopAndWait, ARQ{Window: 9}), now: epoch}
-	for range 3 {
-		b.push(b.now, nil, wire.Fragment{})
-	}
-	b.want("one", 1)
-	b.now = b.deadline()
-	b.expire(b.now)
-	b.want("again after the RTO", -1)
-	b.acked(1, 0)
-	b.want("the next", 2)
 }
 
 func TestBadARQ(t *testing.T) {
 	tests := []struct {
-		arq  ARQ
+		in   ARQ
 		want string
 	}{
 		{ARQ{Window: -1}, "-1 datagrams, want 1 to 128"},
 		{ARQ{Window: 129}, "129 datagrams, want 1 to 128"},
-		{ARQ{DupAcks: -1}, "-1 later acks"},
-		{ARQ{RTO: -time.Second}, "-1s"},
+		{ARQ{DupAcks: -1}, "-1 later datagrams"},
+		{ARQ{RTO: -time.Second}, "an RTO of -1s"},
+		{ARQ{RTO: time.Microsecond}, "want 1ms or more"},
 		{ARQ{Rate: -5}, "-5 datagrams per second"},
+		{ARQ{Rate: 2_000_000_000}, "want 1 to 1000000000"},
 	}
 	for _, tt := range tests {
-		d := &Dialer{Address: "127.0.0.1:1", ARQ: tt.arq, Net: func(context.Context, string, string) (net.Conn, error) {
+		d := &Dialer{Address: "127.0.0.1:1", ARQ: tt.in, Net: func(context.Context, string, string) (net.Conn, error) {
 			t.Error("a socket was opened")
 			return nil, net.ErrClosed
 		}}
 		if _, _, err := d.Dial(t.Context(), nil); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("Dial with %+v = %v, want an error with %q", tt.arq, err, tt.want)
+			t.Errorf("Dial with %+v = %v, want an error with %q", tt.in, err, tt.want)
+		}
+		conn := listen(t, "127.0.0.1:0")
+		if err := (&Server{Hub: newHub(t, chat.Config{}), ARQ: tt.in}).Serve(t.Context(), conn); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Serve with %+v = %v, want an error with %q", tt.in, err, tt.want)
 		}
 	}
+	for _, arq := range []ARQ{{}, Textbook(1, 0, 0), Textbook(128, 1, 1), Textbook(35, bookFrame, bookTrip), Textbook(1, time.Hour, time.Hour)} {
+		if err := arq.check(); err != nil {
+			t.Errorf("check of %+v: %v", arq, err)
+		}
+	}
+}
+
+// randomLine is a bad line with a bad configuration.
+func randomLine(seed uint64) line {
+	r := rand.New(rand.NewPCG(seed, 7))
+	arq := func() ARQ {
+		a := ARQ{Window: r.IntN(maxARQWindow + 1), Fixed: r.IntN(2) == 0, DupAcks: r.IntN(5), EachAck: r.IntN(2) == 0}
+		if r.IntN(3) == 0 {
+			a.RTO = time.Duration(20+r.IntN(300)) * ms
+		}
+		if r.IntN(3) == 0 {
+			a.Rate = 100 + r.IntN(1000)
+		}
+		return a
+	}
+	return line{
+		mode: StopAndWait + Mode(r.IntN(int(modeEnd-StopAndWait))), sending: arq(), taking: arq(), seed: seed,
+		frame: time.Duration(r.IntN(2000)) * time.Microsecond, delay: time.Duration(r.IntN(100)) * ms,
+		loss: r.Float64() * .4, ackLoss: r.Float64() * .4, twice: r.Float64() * .4, jitter: time.Duration(r.IntN(50)) * ms,
+	}
+}
+
+// TestDisciplines: over lines that lose, double and reorder both ways, whatever
+// the two ends' configurations, each parcel is released once and in order, the
+// window is never exceeded, and there is an end. (line.run checks that.)
+func TestDisciplines(t *testing.T) {
+	for seed := range uint64(150) {
+		l := randomLine(seed)
+		if _, _, err := l.run(200); err != nil {
+			t.Fatalf("seed %d: %v, %+v: %v", seed, l.mode, l, err)
+		}
+	}
+}
+
+func FuzzDisciplines(f *testing.F) {
+	f.Add(uint64(1), byte(0), byte(10))
+	f.Add(uint64(2), byte(1), byte(0))
+	f.Add(uint64(3), byte(2), byte(200))
+	f.Fuzz(func(t *testing.T, seed uint64, mode, window byte) {
+		l := randomLine(seed)
+		l.mode = StopAndWait + Mode(mode)%(modeEnd-StopAndWait)
+		l.sending.Window = int(window) % (maxARQWindow + 1)
+		if _, _, err := l.run(60); err != nil {
+			t.Fatalf("seed %d: %v, %+v: %v", seed, l.mode, l, err)
+		}
+	})
+}
+
+// FuzzAck: whatever the peer claims, what a sender has in flight and what it
+// counts stay true, and it never takes an acknowledgement of what it did not
+// send.
+func FuzzAck(f *testing.F) {
+	f.Add(byte(GoBackN), []byte{1, 0, 2, 2, 9})
+	f.Add(byte(SelectiveRepeat), []byte{0, 7, 0, 0, 255, 3})
+	f.Fuzz(func(t *testing.T, mode byte, claims []byte) {
+		b := newBench(t, StopAndWait+Mode(mode)%(modeEnd-StopAndWait), ARQ{Window: 20}, 0)
+		for len(claims) >= 3 {
+			ack, bits, reject := uint64(claims[0]), uint64(claims[1])<<(claims[2]%57), uint64(claims[2])
+			claims = claims[3:]
+			b.push(b.now, nil, wire.Fragment{})
+			b.polled()
+			b.now = b.now.Add(10 * ms)
+			next := b.next
+			if _, err := b.ack(b.now, ack, bits); err == nil && ack >= next {
+				t.Fatalf("ack(%d, %x) is taken, %d was never sent", ack, bits, next)
+			}
+			b.reject(b.now, reject)
+			b.expire(b.now)
+			out, lost := 0, 0
+			for n := b.base; n < b.next; n++ {
+				switch f := b.at(n); {
+				case f.acked:
+				case f.lost:
+					lost++
+				default:
+					out++
+				}
+			}
+			if out != b.out || lost != b.lost || b.out > 20 || b.base > b.next || b.next > b.end {
+				t.Fatalf("out %d, lost %d, want %d, %d; base %d, next %d, end %d", b.out, b.lost, out, lost, b.base, b.next, b.end)
+			}
+		}
+	})
 }

@@ -6,26 +6,38 @@ import (
 	"wirelab/internal/wire"
 )
 
+const (
+	ackDelay = 25 * time.Millisecond // how long an ack may wait for company
+	ackEvery = 2                     // datagrams that one ack may answer (RFC 5681, section 4.2)
+)
+
 // A receiver is the receiving half of the reliable channel: it puts parcels in
 // order, drops what came twice, and says when to acknowledge. Like the sender
-// it holds no clock. It keeps at most a window of parcels that came too early,
-// and in go-back-N none.
+// it holds no clock. What becomes of parcels that come early, of which it holds
+// at most a window, is its discipline's to say.
 type receiver struct {
+	how    discipline
 	window uint64   // numbers after next that are taken
 	every  int      // datagrams that one ack may answer
-	strict bool     // go-back-N: in order only
-	gap    uint64   // the missing number that was told of last; go-back-N's
 	next   uint64   // the first number that has not arrived
-	bits   uint64   // bit i: next+1+i has arrived
+	bits   uint64   // bit i: next+1+i is held
 	held   []parcel // those and later ones, by number modulo window
 	since  int      // datagrams since the last ack was sent
 	ackAt  time.Time
+
+	reject   bool   // say that next is missing, and that what comes after it is thrown away
+	rejected uint64 // for which number that was last to be said
 }
 
 func newReceiver(mode Mode, arq ARQ) receiver {
-	arq = arq.of(mode)
-	r := receiver{next: 1, every: ackEvery, strict: mode == GoBackN, window: uint64(max(arq.Window, wire.AckWindow))}
-	if arq.EachAck || mode == StopAndWait {
+	r := receiver{how: mode.discipline(), next: 1, every: ackEvery, window: wire.AckWindow}
+	switch mode {
+	case StopAndWait:
+		r.window = 0
+	case GoBackN, SelectiveRepeat:
+		r.window = maxARQWindow // whatever the peer's is
+	}
+	if arq.of(mode).EachAck {
 		r.every = 1
 	}
 	return r
@@ -46,7 +58,7 @@ const (
 	accepted  verdict = iota
 	duplicate         // came before
 	refused           // beyond a window or a cap, or false
-	early             // out of order, where order is wanted
+	early             // before what precedes it, where that is not wanted
 )
 
 // take hands in a parcel and appends to dst those that are in order now. Only
@@ -54,33 +66,14 @@ const (
 func (r *receiver) take(now time.Time, dst []parcel, p parcel) ([]parcel, verdict) {
 	switch {
 	case p.number < r.next, p.number > r.next && p.number <= r.next+r.window && r.holds(p.number):
-		// So that the peer stops sending it. In go-back-N an ack that says nothing
-		// new means a gap, so this one waits for company that is new.
-		if !r.strict {
-			r.ackAt = now
-		} else if r.ackAt.IsZero() {
-			r.ackAt = now.Add(ackDelay)
-		}
+		r.ackAt = now // so that the peer stops sending it
 		return dst, duplicate
 	case p.number > r.next+r.window:
 		return dst, refused
-	case p.number > r.next && r.strict:
-		if r.gap != r.next {
-			r.gap, r.ackAt = r.next, now
-		}
-		return dst, early
 	case p.number > r.next:
-		if r.held == nil {
-			r.held = make([]parcel, r.window)
-		}
-		p.payload = append([]byte(nil), p.payload...)
-		r.held[p.number%r.window] = p
-		if i := p.number - r.next - 1; i < 64 {
-			r.bits |= 1 << i
-		}
-		r.ackAt = now // RFC 5681, section 4.2: at once for what is out of order
-		return dst, accepted
+		return dst, r.how.early(r, now, p)
 	}
+	r.reject = false
 	dst = append(dst, p)
 	hole := r.bits != 0
 	for r.next++; ; r.next++ {

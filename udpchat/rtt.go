@@ -48,6 +48,11 @@ func (r *rtt) timeout() time.Duration {
 	if r.sampled {
 		rto = max(r.smoothed+max(granularity, 4*r.variance), minRTO)
 	}
+	return r.doubled(rto)
+}
+
+// doubled returns rto, doubled as often as it has run out since the last sample.
+func (r *rtt) doubled(rto time.Duration) time.Duration {
 	return max(rto, min(rto<<min(r.backoff, 16), maxBackoff))
 }
 

@@ -149,6 +149,11 @@ func (s *session) next(now time.Time, buf []byte) (d dispatch, ok bool) {
 		}
 	case s.loose.index > 0: // fragments have consecutive numbers
 		s.nextLoose(&h, &d)
+	case s.recv.reject:
+		// By itself and before anything else: data would go on being thrown
+		// away while it waits.
+		h.Type, h.Reliable = wire.TypeAck, s.recv.next
+		s.recv.reject = false
 	default:
 		if p, again := s.send.poll(now); p != nil {
 			h.Type, h.Flags = wire.TypeData, wire.DatagramReliable
@@ -239,14 +244,11 @@ func (s *session) receive(now time.Time, dst []arrival, h *wire.Header, payload 
 	if h.Type != wire.TypeData && h.Type != wire.TypeAck {
 		return dst, errType
 	}
-	fresh, err := s.send.ack(now, h.Ack, h.AckBits)
-	if err != nil {
+	if _, err := s.send.ack(now, h.Ack, h.AckBits); err != nil {
 		return dst, err
 	}
 	if h.Type == wire.TypeAck {
-		if fresh == 0 {
-			s.send.repeated()
-		}
+		s.send.reject(now, h.Reliable)
 		return dst, nil
 	}
 	if h.Flags&wire.DatagramReliable == 0 {

@@ -16,8 +16,8 @@ type bench struct {
 	now time.Time
 }
 
-func newBench(t *testing.T, parcels int) *bench {
-	b := &bench{t: t, sender: newSender(Queue, ARQ{}), now: epoch}
+func newBench(t *testing.T, mode Mode, arq ARQ, parcels int) *bench {
+	b := &bench{t: t, sender: newSender(mode, arq), now: epoch}
 	for range parcels {
 		b.push(b.now, []byte{0}, wire.Fragment{})
 	}
@@ -68,7 +68,7 @@ func (b *bench) pass(d time.Duration) bool {
 // TestKarn: "RTT samples MUST NOT be made using segments that were
 // retransmitted" (RFC 6298, section 3).
 func TestKarn(t *testing.T) {
-	b := newBench(t, 1)
+	b := newBench(t, Queue, ARQ{}, 1)
 	b.want("first", 1)
 	if b.pass(time.Second-1) || !b.pass(1) {
 		t.Fatal("the first timeout is not after one second")
@@ -93,7 +93,7 @@ func TestKarn(t *testing.T) {
 
 // TestTimer follows RFC 6298, section 5.
 func TestTimer(t *testing.T) {
-	b := newBench(t, 3)
+	b := newBench(t, Queue, ARQ{}, 3)
 	if !b.deadline().IsZero() {
 		t.Error("the timer runs before anything was sent")
 	}
@@ -135,7 +135,7 @@ func TestTimer(t *testing.T) {
 }
 
 func TestGiveUp(t *testing.T) {
-	b := newBench(t, 1)
+	b := newBench(t, Queue, ARQ{}, 1)
 	b.polled()
 	var sent int
 	for !b.dead {
@@ -152,7 +152,7 @@ func TestGiveUp(t *testing.T) {
 }
 
 func TestFastResend(t *testing.T) {
-	b := newBench(t, 20)
+	b := newBench(t, Queue, ARQ{}, 20)
 	b.want("initial window", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 	b.now = b.now.Add(50 * ms)
 	b.acked(0, 0b1) // 2, not 1
@@ -166,8 +166,8 @@ func TestFastResend(t *testing.T) {
 	if len(got) != 1 || got[0] != -1 {
 		t.Fatalf("after three later acks sent %v, want 1 again and nothing else: the window was halved", got)
 	}
-	if b.window >= 10 {
-		t.Errorf("window = %v, want half of what was in flight", b.window)
+	if b.cwnd >= 10 {
+		t.Errorf("window = %v, want half of what was in flight", b.cwnd)
 	}
 	// The later ones are counted anew for the retransmission.
 	b.acked(0, 0b11111)
@@ -179,7 +179,7 @@ func TestFastResend(t *testing.T) {
 // TestWindow: slow start doubles the window each round trip, up to what an ack
 // can name; a timeout starts it from one.
 func TestWindow(t *testing.T) {
-	b := newBench(t, 300)
+	b := newBench(t, Queue, ARQ{}, 300)
 	var rounds []int
 	for range 5 {
 		got := b.polled()
@@ -204,15 +204,15 @@ func TestWindow(t *testing.T) {
 
 // TestAppLimited: a window that did not hold anything back does not grow.
 func TestAppLimited(t *testing.T) {
-	b := newBench(t, 0)
+	b := newBench(t, Queue, ARQ{}, 0)
 	for range 100 {
 		b.push(b.now, nil, wire.Fragment{})
 		b.polled()
 		b.now = b.now.Add(10 * ms)
 		b.acked(b.next-1, 0)
 	}
-	if b.window != initialWindow {
-		t.Errorf("window = %v after a hundred single datagrams, want %v", b.window, initialWindow)
+	if b.cwnd != initialWindow {
+		t.Errorf("window = %v after a hundred single datagrams, want %v", b.cwnd, initialWindow)
 	}
 }
 
@@ -220,8 +220,8 @@ func TestFalseAcks(t *testing.T) {
 	for _, test := range []struct{ ack, bits uint64 }{
 		{3, 0}, {1 << 63, 0}, {^uint64(0), ^uint64(0)}, {0, 0b10}, {1, 0b1}, {2, 1 << 63},
 	} {
-		b := newBench(t, 5)
-		b.window = 2
+		b := newBench(t, Queue, ARQ{}, 5)
+		b.cwnd = 2
 		b.want("two", 1, 2)
 		if _, err := b.ack(b.now, test.ack, test.bits); err == nil {
 			t.Errorf("ack(%d, %b) of numbers that were never sent was taken", test.ack, test.bits)
