@@ -9,13 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 
-	"wirelab/internal/trace"
 	"wirelab/labs"
 	"wirelab/labs/scenario"
 )
@@ -153,16 +151,4 @@ func (e *Engine) each(ctx context.Context, o *Options, n int, name func(i int) s
 	}
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// play is labs.Play that keeps the events.
-func (e *Engine) play(ctx context.Context, s *scenario.Scenario, record func(*trace.Record) error, events io.Writer) (*tally, []scenario.Event, error) {
-	tally := newTally(s.Seed)
-	var all []scenario.Event
-	_, err := e.labs.Play(ctx, s, labs.Output{Record: record, Events: events, Event: func(ev *scenario.Event) error {
-		tally.event(ev)
-		all = append(all, *ev)
-		return nil
-	}})
-	return tally, all, err
 }

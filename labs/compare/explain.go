@@ -77,7 +77,6 @@ type follower struct {
 	tally  *tally
 	begin  time.Duration
 	names  []string // of the interfaces
-	start  time.Time
 	lines  []Line
 	ledger []string
 }

@@ -86,10 +86,7 @@ func TestHTMLNeedsNothing(t *testing.T) {
 func TestHTMLSaysEverythingInWords(t *testing.T) {
 	m := sample(3)
 	page := written(t, m)
-	var tables []*html.Node
-	for _, n := range nodes(t, page, "table") {
-		tables = append(tables, n)
-	}
+	tables := nodes(t, page, "table")
 	if len(tables) != 2 {
 		t.Fatalf("%d tables, want the matrix and the figures", len(tables))
 	}

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -104,15 +103,4 @@ func (t *tally) finish() Run {
 func rank(sorted []time.Duration, percent int) time.Duration {
 	i := (len(sorted)*percent + 99) / 100
 	return sorted[max(i, 1)-1]
-}
-
-// missing returns the numbers of the messages that did not arrive, in order.
-func (t *tally) missing() []int {
-	var all []int
-	for _, n := range slices.Sorted(maps.Keys(t.emitted)) {
-		if !t.got[n] {
-			all = append(all, n)
-		}
-	}
-	return all
 }

@@ -10,11 +10,10 @@ import (
 // A tap writes the packets of one access link, at three interfaces: the
 // member's host, the link, and the far end, where the server is.
 type tap struct {
-	host  string
-	near  int // numbers of the interfaces
-	link  int
-	far   int
-	drops [2]uint64 // by direction, since the interface's last packet
+	host string
+	near int // numbers of the interfaces
+	link int
+	far  int
 }
 
 func newTap(l *ledger, host string) *tap {

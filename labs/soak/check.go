@@ -61,7 +61,6 @@ type member struct {
 	told   uint64            // events that it was told are lost
 	open   bool              // it was told of a loss of unknown size
 	online bool
-	gone   bool // killed and not started again
 }
 
 // NewChecker returns a checker of a run of s.
