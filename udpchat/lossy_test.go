@@ -74,7 +74,10 @@ func testLossy(t *testing.T, mode Mode, key string, seed uint64) {
 	if mode == StopAndWait || mode == GoBackN {
 		time.Sleep(20 * time.Minute) // a round trip for each datagram, or a window for each loss
 	}
-	for _, m := range members {
+	for i, m := range members {
+		if s := m.link.Stats(); s.Mode != mode.String() || s.Retransmits == 0 || s.RTT < 40*ms {
+			t.Errorf("%s: %+v", names[i], s)
+		}
 		m.link.Close()
 	}
 	wg.Wait()
@@ -101,8 +104,8 @@ func testLossy(t *testing.T, mode Mode, key string, seed uint64) {
 			}
 		}
 	}
-	if s := server.Stats(); s.BadMACs+s.Malformed+s.WrongAddresses > 0 {
-		t.Errorf("the server refused something: %+v", s)
+	if s := server.Stats(); s.BadMACs+s.Malformed+s.WrongAddresses > 0 || s.Resent == 0 {
+		t.Errorf("the server refused something, or sent nothing again: %+v", s)
 	}
 }
 

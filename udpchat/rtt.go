@@ -15,6 +15,9 @@ const (
 	maxBackoff = 3 * time.Second
 	// granularity is G of RFC 6298: how coarse our clock is taken to be.
 	granularity = time.Millisecond
+	// minVariance is how much later than usual an ack must be to be missed: as
+	// long as it may wait for company, which RFC 9002, section 6.2.1 adds, too.
+	minVariance = ackDelay + granularity
 )
 
 // An rtt estimates the round-trip time of a path and the retransmission
@@ -46,7 +49,7 @@ func (r *rtt) sample(d time.Duration) {
 func (r *rtt) timeout() time.Duration {
 	rto := initialRTO
 	if r.sampled {
-		rto = max(r.smoothed+max(granularity, 4*r.variance), minRTO)
+		rto = max(r.smoothed+max(minVariance, 4*r.variance), minRTO)
 	}
 	return r.doubled(rto)
 }

@@ -216,15 +216,37 @@ func TestAppLimited(t *testing.T) {
 	}
 }
 
+// TestFalseAcks: what was never sent cannot be acknowledged, and nothing by
+// itself where acknowledgements are cumulative.
 func TestFalseAcks(t *testing.T) {
-	for _, test := range []struct{ ack, bits uint64 }{
-		{3, 0}, {1 << 63, 0}, {^uint64(0), ^uint64(0)}, {0, 0b10}, {1, 0b1}, {2, 1 << 63},
-	} {
-		b := newBench(t, Queue, ARQ{}, 5)
-		b.cwnd = 2
-		b.want("two", 1, 2)
-		if _, err := b.ack(b.now, test.ack, test.bits); err == nil {
-			t.Errorf("ack(%d, %b) of numbers that were never sent was taken", test.ack, test.bits)
+	for mode := StopAndWait; mode < modeEnd; mode++ {
+		for _, test := range []struct {
+			ack, bits uint64
+			want      error // where there are ackbits
+		}{
+			{3, 0, errAck}, {1 << 63, 0, errAck}, {^uint64(0), ^uint64(0), errAck}, {0, 0b10, errAck}, {1, 0b1, errAck}, {2, 1 << 63, errAck},
+			{0, 0b1, nil},
+		} {
+			b := newBench(t, mode, ARQ{}, 5)
+			b.cwnd = 2
+			sent := 2
+			if mode == StopAndWait {
+				sent = 1
+			}
+			if got := b.polled(); len(got) != sent {
+				t.Fatalf("%v: sent %v, want %d", mode, got, sent)
+			}
+			want := test.want
+			if want == nil && (mode == StopAndWait || mode == GoBackN) {
+				want = errBits
+				if mode == StopAndWait {
+					want = errAck // of 2, which was not sent
+				}
+			}
+			fresh, err := b.ack(b.now, test.ack, test.bits)
+			if err != want || err != nil && (fresh > 0 || b.base != 1 || b.out != sent) {
+				t.Errorf("%v: ack(%d, %b) of numbers up to %d = %d, %v, want %v", mode, test.ack, test.bits, sent, fresh, err, want)
+			}
 		}
 	}
 }

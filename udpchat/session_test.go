@@ -169,7 +169,14 @@ func (e *end) speak(now time.Time) error {
 		return errGivenUp
 	}
 	for {
+		last := e.number
 		if d, ok := e.next(now, nil); ok {
+			if h, _, err := wire.DecodeHeader(d.head); err != nil || h.Number != last+1 {
+				return fmt.Errorf("datagram %d (%v) after %d: numbers are never used again", h.Number, err, last)
+			}
+			if window := e.send.arq.Window; e.send.out > window || e.send.next-e.send.base > uint64(window) {
+				return fmt.Errorf("%d in flight, %d to %d, the window is %d", e.send.out, e.send.base, e.send.next-1, window)
+			}
 			if n := len(d.head) + len(d.payload); n > e.max {
 				return fmt.Errorf("datagram of %d bytes, at most %d", n, e.max)
 			}
@@ -212,7 +219,14 @@ func runSession(seed uint64) error {
 		if r.IntN(3) == 0 {
 			p.loss, p.twice, p.jitter = 0, 0, 0
 		}
-		s := newSession(mode, max, 1+r.IntN(5000), ARQ{})
+		arq := ARQ{Window: r.IntN(maxARQWindow + 1), DupAcks: r.IntN(4), EachAck: r.IntN(2) == 0, Fixed: r.IntN(3) == 0}
+		if r.IntN(2) == 0 {
+			arq.Rate = 100 + r.IntN(1000)
+		}
+		if r.IntN(3) == 0 {
+			arq.RTO = time.Duration(1+r.IntN(3)) * time.Second // longer than any round trip here
+		}
+		s := newSession(mode, max, 1+r.IntN(5000), arq)
 		s.id = seed + 1
 		e := &end{session: s, out: p, events: make(map[uint64]bool), last: make(map[string]uint64)}
 		e.prepare(r, r.IntN(120))

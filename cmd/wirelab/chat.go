@@ -44,13 +44,19 @@ are away and sends it when you come back: also to the next run with the same
 name. With --no-session this is plain TCP: what passes while you are away is
 gone.`
 	if t.udp {
-		over, what = "UDP", `The mode says what becomes of a datagram that is lost:
-  unreliable         it is lost, and order is as it comes
-  sequenced          it is lost, and what comes late is dropped
-  stop-and-wait      it is sent again, and the next waits for its acknowledgement
-  go-back-n          it is sent again with all that were sent after it
-  selective-repeat   it alone is sent again
-  queue              the same, and what you miss while you are away is kept`
+		over, what = "UDP", `The mode says what becomes of a datagram that the network loses:
+  unreliable         it stays lost; order is as the network leaves it
+  sequenced          it stays lost, and so does what was overtaken
+  stop-and-wait      it is sent again when no acknowledgement comes; one at a
+                     time is under way, so each message costs a round trip
+  go-back-n          up to 64 are under way; the receiver takes only the next
+                     one, so it is sent again with all that were sent after it
+  selective-repeat   up to 64 are under way; the receiver keeps what came early,
+                     so only what is missing is sent again
+  queue              selective-repeat with a session: what you miss while you
+                     are away is kept, and comes when you are back
+From stop-and-wait on, everything comes once and in order as long as the
+connection lasts. What is said when it does not is gone, but for queue.`
 	}
 	cmd := &cobra.Command{
 		Use: "chat", Short: "Join a chat server over " + over, Args: cobra.NoArgs,
@@ -67,7 +73,7 @@ Otherwise, or with --plain, it is one line in, one line out, for scripts.`,
 	fl.StringVar(&f.namespace, "namespace", "", "`namespace` to be in")
 	fl.StringVar(&f.key, "key", "", "the server's join `key` (or WIRELAB_KEY)")
 	if t.udp {
-		fl.StringVar(&f.mode, "mode", "unreliable", "what becomes of what is lost: see above")
+		fl.StringVar(&f.mode, "mode", "unreliable", "`mode` in which datagrams travel: see above")
 		fl.IntVar(&f.datagram, "datagram", wire.MaxDatagram, "`bytes` of a UDP payload at most")
 	} else {
 		fl.BoolVar(&f.noSession, "no-session", false, "plain TCP: no missed messages")
