@@ -215,7 +215,7 @@ func (l *Link) Plan(now time.Time, p Packet) Outcome {
 	rule := l.script.match(p.Class)
 	key := l.key(&p)
 	fate, ok := l.repeat[key]
-	if drawn := l.draw(draw(mix(mix(mix(l.seed, key.Flow), key.ID), uint64(key.Nth)))); !ok {
+	if drawn := l.draw(draw(Mix(Mix(Mix(l.seed, key.Flow), key.ID), uint64(key.Nth)))); !ok {
 		fate = drawn
 	}
 	if l.record != nil {
@@ -250,7 +250,7 @@ func (l *Link) Plan(now time.Time, p Packet) Outcome {
 		copies = 2
 		out.note("duplicated")
 	}
-	own := draw(mix(mix(mix(l.seed, key.Flow), key.ID), uint64(key.Nth)))
+	own := draw(Mix(Mix(Mix(l.seed, key.Flow), key.ID), uint64(key.Nth)))
 	for i := range copies {
 		a := Arrival{Bit: -1}
 		if (fate.Corrupt || rule != nil && rule.Do == Corrupt) && i == 0 && p.Size > 0 {
@@ -300,7 +300,7 @@ func (l *Link) key(p *Packet) Key {
 	if k.ID == 0 {
 		// The flow's own count, apart from the identities of others.
 		l.places[p.Flow]++
-		k.ID = mix(l.places[p.Flow], 0x706c616365)
+		k.ID = Mix(l.places[p.Flow], 0x706c616365)
 	}
 	n, ok := l.times[k]
 	if !ok {

@@ -23,15 +23,15 @@ const (
 )
 
 // bits returns 64 random bits for a purpose.
-func (d draw) bits(purpose uint64) uint64 { return mix(uint64(d), purpose) }
+func (d draw) bits(purpose uint64) uint64 { return Mix(uint64(d), purpose) }
 
 // share returns a number that is uniform in [0, 1).
 func (d draw) share(purpose uint64) float64 { return float64(d.bits(purpose)>>11) / (1 << 53) }
 
-// mix is a step of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom
-// number generators, 2014): every bit of both decides about every bit of the
-// result.
-func mix(a, b uint64) uint64 {
+// Mix makes one number of two, for what packets are named by. It is a step of
+// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+// 2014): every bit of both decides about every bit of the result.
+func Mix(a, b uint64) uint64 {
 	z := a + b*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb

@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"time"
@@ -32,14 +31,7 @@ type LinkConfig struct {
 func Link(ctx context.Context, cfg LinkConfig) error {
 	in, out := cmp.Or[io.Reader](cfg.In, os.Stdin), cmp.Or[io.Writer](cfg.Out, os.Stdout)
 	m := newLinkModel(cfg, cfg.Snapshot(), style.NewPalette(out, false))
-	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen(), tea.WithoutSignalHandler()).Run()
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, tea.ErrProgramKilled):
-		return nil
-	}
-	return err
+	return view(ctx, m, in, out)
 }
 
 // A linkModel is the live view. Like chatModel it changes in Update only.

@@ -32,6 +32,12 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 	m := newServeModel(cfg, style.NewPalette(out, false))
 	m.add(cfg.Snapshot())
 	m.arrange()
+	return view(ctx, m, in, out)
+}
+
+// view shows a live view until the user quits, with nil, or ctx ends, with its
+// cause.
+func view(ctx context.Context, m tea.Model, in io.Reader, out io.Writer) error {
 	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen(), tea.WithoutSignalHandler()).Run()
 	switch {
 	case ctx.Err() != nil:

@@ -113,18 +113,10 @@ func (h *head) classify() {
 	}
 }
 
-// mix is a step of splitmix64, as in package impair.
-func mix(a, b uint64) uint64 {
-	z := a + b*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
 // end hashes one end of a conversation.
 func end(a netip.AddrPort) uint64 {
 	b := a.Addr().As16()
-	return mix(mix(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])), uint64(a.Port()))
+	return impair.Mix(impair.Mix(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])), uint64(a.Port()))
 }
 
 // A conversation is what a host remembers of a flow to name its packets in any
@@ -139,10 +131,10 @@ type conversation struct {
 // connection's beginning; UDP's by what Config.Identify finds, or their length.
 func (h *Host) identify(k *packet) {
 	d := &k.head
-	d.flow = mix(mix(end(d.from), end(d.to)), uint64(d.protocol))
+	d.flow = impair.Mix(impair.Mix(end(d.from), end(d.to)), uint64(d.protocol))
 	switch {
 	case d.fragmented:
-		d.id = mix(mix(uint64(d.size), d.id), 0x66726167)
+		d.id = impair.Mix(impair.Mix(uint64(d.size), d.id), 0x66726167)
 	case d.protocol == protocolTCP:
 		c := h.flows[d.flow]
 		if d.flags&flagSYN != 0 || !c.known {
@@ -160,18 +152,18 @@ func (h *Host) identify(k *packet) {
 		if d.flags&flagACK != 0 {
 			ack = d.ack - c.other
 		}
-		d.id = mix(mix(uint64(d.seq-c.first)<<32|uint64(ack), uint64(d.payload)), uint64(d.flags))
+		d.id = impair.Mix(impair.Mix(uint64(d.seq-c.first)<<32|uint64(ack), uint64(d.payload)), uint64(d.flags))
 	case d.protocol == protocolUDP:
 		if fn := h.net.cfg.Identify; fn != nil {
 			b := k.bytes()
 			if id, ok := fn(b[d.payloadAt:]); ok {
-				d.id = mix(id, 1)
+				d.id = impair.Mix(id, 1)
 				return
 			}
 		}
-		d.id = mix(uint64(d.payload), 2)
+		d.id = impair.Mix(uint64(d.payload), 2)
 	default:
-		d.id = mix(uint64(d.size), 3)
+		d.id = impair.Mix(uint64(d.size), 3)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 
+	"wirelab/internal/impair"
 	"wirelab/internal/wire"
 )
 
@@ -143,22 +144,14 @@ func identify(payload []byte) (id uint64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	sum := mix(uint64(h.Type), uint64(h.Flags))
+	sum := impair.Mix(uint64(h.Type), uint64(h.Flags))
 	switch {
 	case h.Flags&wire.DatagramReliable != 0:
-		return mix(sum, h.Reliable), true
+		return impair.Mix(sum, h.Reliable), true
 	case h.Type == wire.TypeAck:
-		return mix(mix(sum, h.Ack), h.AckBits), true
+		return impair.Mix(impair.Mix(sum, h.Ack), h.AckBits), true
 	}
 	// An event that is sent once has no number of its own that outlives a
 	// change: its length, and how many of that length there were, have to do.
-	return mix(sum, uint64(len(body))), true
-}
-
-// mix is a step of splitmix64.
-func mix(a, b uint64) uint64 {
-	z := a*0x9e3779b97f4a7c15 + b + 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return impair.Mix(sum, uint64(len(body))), true
 }
