@@ -29,7 +29,7 @@ type Dialer struct {
 	Net         func(ctx context.Context, network, address string) (net.Conn, error)
 	MaxDatagram int           // bytes of a UDP payload; if zero, wire.MaxDatagram; at least MinDatagram
 	Rate        int           // events per second that are sent once; if zero, 50,000 to this machine and 1,000 elsewhere
-	ARQ         ARQ           // how the modes that send again do
+	ARQ         ARQ           // how this end of the modes stop-and-wait, go-back-n and selective-repeat sends again
 	Linger      time.Duration // Close waits that long for the server to have everything; if zero, 1 s
 }
 

@@ -171,6 +171,73 @@ func TestGoBackN(t *testing.T) {
 	b.want("the reject of what was never sent")
 }
 
+// TestReject: a reject goes out at once and by itself, although there is data to
+// send; it says where to go back to; and it is not said when the gap is closed
+// before.
+func TestReject(t *testing.T) {
+	pair := func() (a, b *session, sent [][]byte) {
+		a, b = newSession(GoBackN, wire.MaxDatagram, 1, ARQ{}), newSession(GoBackN, wire.MaxDatagram, 1, ARQ{})
+		b.push(epoch, message(wire.KindPing, 0, 1, "", 0))
+		for i := range uint64(3) {
+			a.push(epoch, message(wire.KindPing, 0, i+1, "", 0))
+		}
+		for d, ok := a.next(epoch, nil); ok; d, ok = a.next(epoch, nil) {
+			sent = append(sent, append(d.head, d.payload...))
+		}
+		return a, b, sent
+	}
+	hear := func(s *session, b []byte) error {
+		h, payload, err := wire.DecodeHeader(b)
+		if err == nil {
+			_, err = s.receive(epoch, nil, &h, payload)
+		}
+		return err
+	}
+	a, b, sent := pair()
+	if len(sent) != 3 {
+		t.Fatalf("%d datagrams, want 3", len(sent))
+	}
+	for _, d := range sent[1:] {
+		if err := hear(b, d); err != errEarly {
+			t.Errorf("receive of an early datagram: %v, want %v", err, errEarly)
+		}
+	}
+	d, ok := b.next(epoch, nil)
+	h, _, err := wire.DecodeHeader(d.head)
+	if !ok || err != nil || h.Type != wire.TypeAck || h.Ack != 0 || h.Reliable != 1 || len(d.payload) > 0 {
+		t.Fatalf("next = %+v, %v, %v, want a reject of 1", h, ok, err)
+	}
+	if note := noteOut(&h, false, nil); note != "reject: again from 1 on" {
+		t.Errorf("its note is %q", note)
+	}
+	if d, _ := b.next(epoch, nil); len(d.payload) == 0 {
+		t.Error("no data after the reject")
+	}
+	if err := hear(a, d.head); err != nil {
+		t.Fatal(err)
+	}
+	var again int
+	for d, ok := a.next(epoch, nil); ok; d, ok = a.next(epoch, nil) {
+		if !d.again {
+			t.Error("something new before all was sent again")
+		}
+		again++
+	}
+	// Half of three in flight, but two at least (RFC 5681).
+	if again != 2 || a.send.resent != 2 {
+		t.Errorf("%d sent again, counted %d, want 2", again, a.send.resent)
+	}
+
+	_, b, sent = pair()
+	hear(b, sent[1])
+	hear(b, sent[0])
+	for d, ok := b.next(epoch.Add(time.Second), nil); ok; d, ok = b.next(epoch.Add(time.Second), nil) {
+		if h, _, _ := wire.DecodeHeader(d.head); h.Type == wire.TypeAck && h.Reliable != 0 {
+			t.Errorf("a reject of %d, which is here", h.Reliable)
+		}
+	}
+}
+
 // Selective repeat sends again what ARQ.DupAcks later ones have overtaken, and
 // nothing else.
 func TestDupAcks(t *testing.T) {
@@ -334,7 +401,7 @@ func FuzzAck(f *testing.F) {
 			b.polled()
 			b.now = b.now.Add(10 * ms)
 			next := b.next
-			if _, err := b.ack(b.now, ack, bits); err == nil && ack >= next {
+			if _, err := b.ack(b.now, ack, bits, true); err == nil && ack >= next {
 				t.Fatalf("ack(%d, %x) is taken, %d was never sent", ack, bits, next)
 			}
 			b.reject(b.now, reject)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"time"
 
 	"wirelab/internal/chat"
 	"wirelab/internal/missed"
@@ -58,6 +59,17 @@ func Example() {
 	}
 	fmt.Println(<-heard)
 	// Output: ana: hello
+}
+
+// A link of 10 Mb/s with a round trip of 40 ms, as the books have it: go-back-N
+// fills it with a window of 35.
+func ExampleTextbook() {
+	frame := 1500 * 8 * time.Second / 10_000_000 // L/R
+	arq := udpchat.Textbook(35, frame, 40*time.Millisecond)
+	dialer := &udpchat.Dialer{Address: "127.0.0.1:9000", Mode: udpchat.GoBackN, ARQ: arq}
+	server := &udpchat.Server{ARQ: arq}
+	fmt.Println(dialer.ARQ.Window, dialer.ARQ.Fixed, server.ARQ.RTO, server.ARQ.Rate)
+	// Output: 35 true 42.2ms 833
 }
 
 func ExampleParseMode() {

@@ -64,7 +64,7 @@ func (l *link) take(now time.Time, dst []arrival, b []byte, h *wire.Header, payl
 	}
 	if h.Flags&wire.DatagramReliable != 0 && (len(l.inbox) >= maxInbox || l.size >= inboxSize) {
 		// Nobody receives. What is not acknowledged is sent again.
-		_, err := s.send.ack(now, h.Ack, h.AckBits)
+		_, err := s.send.ack(now, h.Ack, h.AckBits, false)
 		return dst, errors.Join(err, errWindow)
 	}
 	return s.receive(now, dst, h, payload)

@@ -129,7 +129,7 @@ func (l *line) run(parcels int) (took time.Duration, resent uint64, err error) {
 		}
 		c := heap.Pop(&way).(crossing)
 		if c.parcel == 0 {
-			if _, err := s.ack(now, c.ack, c.bits); err != nil {
+			if _, err := s.ack(now, c.ack, c.bits, true); err != nil {
 				return 0, 0, err
 			}
 			s.reject(now, c.reject)

@@ -16,9 +16,6 @@ import (
 type selectiveRepeat struct{}
 
 func (selectiveRepeat) acknowledged(s *sender, news []uint64) {
-	if len(news) == 0 {
-		return
-	}
 	for n := s.base; n < s.next; n++ {
 		f := s.at(n)
 		if f.acked || f.lost {

@@ -53,6 +53,7 @@ type sender struct {
 	out   int      // sent and neither acknowledged nor taken for lost
 	lost  int      // to be sent again
 	order uint64   // transmissions so far
+	news  []uint64 // reused: the orders of those that an ack answers
 
 	congestion
 	free time.Time // when ARQ.Rate lets the next out
@@ -156,8 +157,9 @@ func (s *sender) poll(now time.Time) (p *parcel, again bool) {
 }
 
 // ack takes the ack fields of a datagram in. It reports how many parcels they
-// acknowledged that were not before.
-func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
+// acknowledged that were not before. prompt says that they were sent because of
+// what they acknowledge, so that the time they took is a round trip.
+func (s *sender) ack(now time.Time, ack, bits uint64, prompt bool) (fresh int, err error) {
 	if ack >= s.next || bits != 0 && ack+2+uint64(63-mathbits.LeadingZeros64(bits)) >= s.next {
 		return 0, errAck
 	}
@@ -168,9 +170,11 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	var (
 		newest *flight // the last sent of those that were sent once
 		unsure bool    // something else was acknowledged too
-		orders [2 * wire.AckWindow]uint64
-		news   = orders[:0] // when what is acknowledged now was sent
+		// If nothing was ever sent twice and the acks leave no hole, nothing
+		// that is out was sent before what they name.
+		overtaken = bits != 0 || s.order != s.next-1
 	)
+	s.news = s.news[:0]
 	take := func(n uint64) {
 		f := s.at(n)
 		if f.acked {
@@ -186,7 +190,9 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 			s.out--
 		}
 		if f.times == 1 {
-			news = append(news, f.order)
+			if overtaken {
+				s.news = append(s.news, f.order)
+			}
 			if newest == nil || f.order > newest.order {
 				newest = f
 			}
@@ -203,7 +209,7 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	if fresh == 0 {
 		return 0, nil
 	}
-	if newest != nil && !unsure {
+	if newest != nil && !unsure && prompt {
 		// Karn's algorithm, for an ack of many: one that answers a
 		// retransmission as well may have been late for those sent once.
 		s.rtt.sample(now.Sub(newest.sent))
@@ -213,10 +219,8 @@ func (s *sender) ack(now time.Time, ack, bits uint64) (fresh int, err error) {
 	}
 	s.timeouts = 0
 	s.grow(fresh)
-	if bits != 0 || s.order != s.next-1 {
-		// Else nothing was ever sent twice and the acks left no hole, so
-		// nothing that is out was sent before what they name.
-		s.how.acknowledged(s, news)
+	if len(s.news) > 0 {
+		s.how.acknowledged(s, s.news)
 	}
 	// RFC 6298, rules 5.2 and 5.3: off when all is acknowledged, else restarted.
 	s.timer = time.Time{}

@@ -55,7 +55,7 @@ func (b *bench) want(what string, want ...int) {
 
 func (b *bench) acked(ack, bits uint64) {
 	b.t.Helper()
-	if _, err := b.ack(b.now, ack, bits); err != nil {
+	if _, err := b.ack(b.now, ack, bits, true); err != nil {
 		b.t.Fatalf("ack(%d, %b): %v", ack, bits, err)
 	}
 }
@@ -243,7 +243,7 @@ func TestFalseAcks(t *testing.T) {
 					want = errAck // of 2, which was not sent
 				}
 			}
-			fresh, err := b.ack(b.now, test.ack, test.bits)
+			fresh, err := b.ack(b.now, test.ack, test.bits, true)
 			if err != want || err != nil && (fresh > 0 || b.base != 1 || b.out != sent) {
 				t.Errorf("%v: ack(%d, %b) of numbers up to %d = %d, %v, want %v", mode, test.ack, test.bits, sent, fresh, err, want)
 			}

@@ -8,8 +8,11 @@
 // lost, in order, congestion-controlled. Events go through it too, or are sent
 // once, as the session's [Mode] says.
 //
+// How that channel sends again is the mode's, too: one datagram at a time, going
+// back N, or selectively. [ARQ] tunes it.
+//
 // The protocol is in pure parts that hold no clock and do no I/O: session,
-// sender, receiver, assembler, jar, pacer. [Server] and [Dialer] move datagrams
+// sender and receiver with their discipline, assembler, jar, pacer. [Server] and [Dialer] move datagrams
 // between those and a net.PacketConn or net.Conn.
 //
 // A server has two goroutines however many members it has: one reads, one
@@ -39,7 +42,7 @@ type Server struct {
 
 	MaxDatagram int           // bytes of a UDP payload; if zero, wire.MaxDatagram; at least MinDatagram
 	Rate        int           // events per second that are sent once, to one member; if zero, 50,000 to this machine and 1,000 elsewhere
-	ARQ         ARQ           // how the modes that send again do
+	ARQ         ARQ           // how this end of the modes stop-and-wait, go-back-n and selective-repeat sends again
 	Linger      time.Duration // a goodbye is repeated for that long; if zero, 2 s
 
 	sessions atomic.Int64

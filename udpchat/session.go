@@ -244,7 +244,10 @@ func (s *session) receive(now time.Time, dst []arrival, h *wire.Header, payload 
 	if h.Type != wire.TypeData && h.Type != wire.TypeAck {
 		return dst, errType
 	}
-	if _, err := s.send.ack(now, h.Ack, h.AckBits); err != nil {
+	// A receiver of go-back-N is silent after its reject, so what it says next in
+	// passing may be about something that arrived long before.
+	prompt := s.mode != GoBackN || h.Type == wire.TypeAck && h.Reliable == 0
+	if _, err := s.send.ack(now, h.Ack, h.AckBits, prompt); err != nil {
 		return dst, err
 	}
 	if h.Type == wire.TypeAck {

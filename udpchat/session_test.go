@@ -193,6 +193,61 @@ func (e *end) speak(now time.Time) error {
 
 var errGivenUp = errors.New("given up")
 
+// BenchmarkSession is eight small envelopes from one session to another and their
+// acknowledgements, when nothing is lost.
+func BenchmarkSession(b *testing.B) {
+	for mode := StopAndWait; mode < modeEnd; mode++ {
+		b.Run(mode.String(), func(b *testing.B) {
+			exchange := exchanger(mode)
+			b.ReportAllocs()
+			for b.Loop() {
+				exchange()
+			}
+		})
+	}
+}
+
+// TestSessionAllocates: what is sent reliably and comes in order costs no memory.
+func TestSessionAllocates(t *testing.T) {
+	for mode := StopAndWait; mode < modeEnd; mode++ {
+		exchange := exchanger(mode)
+		exchange()
+		if got := testing.AllocsPerRun(100, exchange); got > 0 {
+			t.Errorf("%v: %v allocations for eight envelopes, want none", mode, got)
+		}
+	}
+}
+
+func exchanger(mode Mode) func() {
+	var (
+		from     = newSession(mode, wire.MaxDatagram, 1000, ARQ{})
+		to       = newSession(mode, wire.MaxDatagram, 1000, ARQ{})
+		envelope = message(wire.KindConsumed, 0, 1, "lobby", 100)
+		there    = make([]byte, 0, 2*wire.MaxDatagram)
+		back     = make([]byte, 0, wire.MaxDatagram)
+		arrivals []arrival
+		now      = epoch
+	)
+	return func() {
+		for range 8 {
+			from.push(now, envelope)
+		}
+		for !from.send.idle() {
+			if d, ok := from.next(now, there); ok {
+				h, payload, _ := wire.DecodeHeader(append(d.head, d.payload...))
+				arrivals, _ = to.receive(now, arrivals[:0], &h, payload)
+			} else {
+				now = now.Add(ackDelay)
+			}
+			if to.recv.due(now) {
+				d, _ := to.next(now, back)
+				h, payload, _ := wire.DecodeHeader(d.head)
+				arrivals, _ = from.receive(now, arrivals[:0], &h, payload)
+			}
+		}
+	}
+}
+
 // TestSession runs two sessions over paths that lose, double, reorder, delay
 // and damage. What is reliable comes in order, once, and all of it; an event
 // that is sent once comes at most once, and in sequenced mode never late.

@@ -41,7 +41,10 @@ func appendKind(notes []string, h *wire.Header) []string {
 	if h.Flags&wire.DatagramFragment != 0 {
 		notes = append(notes, fmt.Sprintf("fragment %d of %d", h.Fragment.Index+1, h.Fragment.Count))
 	}
-	if h.Type == wire.TypeAck {
+	switch {
+	case h.Type == wire.TypeAck && h.Reliable != 0:
+		notes = append(notes, fmt.Sprintf("reject: again from %d on", h.Reliable))
+	case h.Type == wire.TypeAck:
 		notes = append(notes, "ack only")
 	}
 	return notes
