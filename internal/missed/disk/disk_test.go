@@ -63,8 +63,9 @@ func TestPowerLossKeepsWhatWasCommitted(t *testing.T) {
 			}
 			states := []map[string]string{content(t, s)}
 			safe := 0
+			when := time.Duration(r.IntN(20_000)) * time.Microsecond
 			go func() {
-				time.Sleep(time.Duration(r.IntN(20_000)) * time.Microsecond)
+				time.Sleep(when)
 				d.Crash()
 			}()
 			for i := range 15 {
@@ -207,9 +208,9 @@ func TestQueueLosesNothingAcknowledged(t *testing.T) {
 						t.Fatalf("seed %d: event %d was acknowledged with %q and is %q, %v", seed, seq, want, e.Args, ok)
 					}
 				}
-				off := make(chan struct{})
+				off, when := make(chan struct{}), time.Duration(r.IntN(10_000))*time.Microsecond
 				go func() {
-					time.Sleep(time.Duration(r.IntN(10_000)) * time.Microsecond)
+					time.Sleep(when)
 					d.Crash()
 					close(off)
 				}()
