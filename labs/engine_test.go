@@ -59,9 +59,9 @@ func TestOneSeedIsOneRun(t *testing.T) {
 	if other := play(t, e, rough(2)); other == want {
 		t.Fatal("seeds 1 and 2 give one and the same run")
 	}
-	runs := 50
+	runs := 52
 	if testing.Short() || imagetest.Raced {
-		runs = 8
+		runs = 4
 	}
 	for _, procs := range []int{1, 8} {
 		before := runtime.GOMAXPROCS(procs)

@@ -196,6 +196,7 @@ func reasons(r Run) string {
 // Sparing one lost packet of plain UDP delivers one message more, and nothing
 // else changes for the others; the first difference is that packet.
 func TestWhatIfSparesOnePacket(t *testing.T) {
+	whole(t)
 	o := options(40, "loss-30")
 	o.Transports = []scenario.Transport{scenario.UDP}
 	spared := 0
@@ -227,6 +228,7 @@ func TestWhatIfSparesOnePacket(t *testing.T) {
 // A message that the link loses has a story in which that is said, on UDP as the
 // end, on TCP before it is sent again.
 func TestExplain(t *testing.T) {
+	whole(t)
 	o := options(30, "loss-30")
 	o.Transports = []scenario.Transport{scenario.UDP, scenario.TCPQueue}
 	lost := 0

@@ -60,7 +60,7 @@ func TestInvariants(t *testing.T) {
 	}
 	n := *seeds
 	if testing.Short() || imagetest.Raced {
-		n = min(n, 50)
+		n = min(n, 20)
 	}
 	var (
 		wg   sync.WaitGroup
