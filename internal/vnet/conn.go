@@ -19,6 +19,7 @@ type Conn struct {
 }
 
 func (l *life) conn(queue *waiter.Queue, ep tcpip.Endpoint) (*Conn, error) {
+	l.watch(ep)
 	c := gonet.NewTCPConn(queue, ep)
 	s, err := l.add(c)
 	if err != nil {

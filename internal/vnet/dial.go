@@ -180,6 +180,7 @@ func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkPro
 	defer queue.EventUnregister(&entry)
 	err = ep.Connect(a)
 	if _, ok := err.(*tcpip.ErrConnectStarted); ok {
+		l.watch(ep)
 		select {
 		case <-ready:
 			err = ep.LastError()

@@ -122,28 +122,57 @@ func end(a netip.AddrPort) uint64 {
 // A conversation is what a host remembers of a flow to name its packets in any
 // run: TCP's initial sequence numbers are random.
 type conversation struct {
-	first, other uint32 // the first sequence numbers of this host and of its peer
+	first, other uint32 // the first sequence numbers of this host and, plus one, of its peer
 	known        bool   // first is
 	heard        bool   // other is
+	next         uint32 // after the highest sequence number that was sent
+	resent       int    // segments that were sent again
+}
+
+// take takes in a segment that is sent, and reports whether it was sent before.
+func (c *conversation) take(d *head) (again bool) {
+	length := uint32(d.payload)
+	if d.flags&flagSYN != 0 {
+		length++
+	}
+	if d.flags&flagFIN != 0 {
+		length++
+	}
+	if !c.known || d.flags&flagSYN != 0 && d.seq != c.first {
+		*c = conversation{first: d.seq, known: true, next: d.seq}
+	}
+	if !c.heard && d.flags&flagACK != 0 {
+		c.other, c.heard = d.ack, true
+	}
+	last := d.seq + length
+	switch {
+	case length == 0:
+	case int32(last-c.next) > 0:
+		c.next = last
+	default:
+		c.resent++
+		return true
+	}
+	return false
+}
+
+// flowOf names one direction of a conversation.
+func flowOf(from, to netip.AddrPort, protocol uint8) uint64 {
+	return impair.Mix(impair.Mix(end(from), end(to)), uint64(protocol))
 }
 
 // identify names the packet: TCP's by what they say, relative to the
 // connection's beginning; UDP's by what Config.Identify finds, or their length.
-func (h *Host) identify(k *packet) {
+// It reports whether it is a TCP segment that was sent before.
+func (h *Host) identify(k *packet) (again bool) {
 	d := &k.head
-	d.flow = impair.Mix(impair.Mix(end(d.from), end(d.to)), uint64(d.protocol))
+	d.flow = flowOf(d.from, d.to, d.protocol)
 	switch {
 	case d.fragmented:
 		d.id = impair.Mix(impair.Mix(uint64(d.size), d.id), 0x66726167)
 	case d.protocol == protocolTCP:
 		c := h.flows[d.flow]
-		if d.flags&flagSYN != 0 || !c.known {
-			c.first, c.known = d.seq, true
-			c.heard = false
-		}
-		if !c.heard && d.flags&flagACK != 0 {
-			c.other, c.heard = d.ack, true
-		}
+		again = c.take(d)
 		if len(h.flows) >= maxFlows {
 			clear(h.flows)
 		}
@@ -158,13 +187,14 @@ func (h *Host) identify(k *packet) {
 			b := k.bytes()
 			if id, ok := fn(b[d.payloadAt:]); ok {
 				d.id = impair.Mix(id, 1)
-				return
+				return false
 			}
 		}
 		d.id = impair.Mix(uint64(d.payload), 2)
 	default:
 		d.id = impair.Mix(uint64(d.size), 3)
 	}
+	return again
 }
 
 // maxFlows bounds what a host remembers to name packets.

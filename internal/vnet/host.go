@@ -1,10 +1,15 @@
 package vnet
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,11 +38,11 @@ type HostConfig struct {
 	Name     string
 	Addrs    []netip.Addr // IPv4 and IPv6
 	Up, Down impair.Config
-	MTU      int // bytes of an IP packet; if zero, DefaultMTU
+	MTU      int // bytes of an IP packet, 1,280 or more; if zero, DefaultMTU
 
-	MinRTO, MaxRTO            time.Duration // if zero, 200 ms and 120 s
+	MinRTO, MaxRTO            time.Duration // if zero, 200 ms and 120 s; none is less than 8 ms
 	NoSACK                    bool
-	ReceiveBuffer, SendBuffer int // of a TCP socket, bytes; if zero, DefaultTCPBuffer, which the stack moderates
+	ReceiveBuffer, SendBuffer int // of a TCP socket, bytes; if zero, DefaultTCPBuffer at first, and the stack moderates it
 	UDPReceiveBuffer          int // of a UDP socket, bytes, 4,096 or more; if zero, DefaultUDPBuffer
 
 	Quiet bool // Config.OnPacket is not told of this access link
@@ -51,8 +56,9 @@ type HostConfig struct {
 // A Host is a machine with a stack and an access link. Its methods may be
 // called from any goroutine.
 type Host struct {
-	net *Network
-	cfg HostConfig
+	net    *Network
+	cfg    HostConfig
+	number uint64 // of the host in its network
 
 	// Guarded by net.mu.
 	paths [2]*path
@@ -61,6 +67,8 @@ type Host struct {
 
 	mu      sync.Mutex
 	life    *life         // nil: the host is down
+	ended   chan struct{} // closed when the last life that was killed is over; nil: none was
+	lives   uint64        // so far
 	stopped chan struct{} // closed by Resume; nil: the program runs
 	slow    time.Duration
 	past    Stats // of lives before
@@ -72,13 +80,27 @@ type life struct {
 	stack *stack.Stack
 	dead  chan struct{} // closed by Kill
 
-	mu    sync.Mutex
-	conns map[*socket]struct{}
+	mu      sync.Mutex
+	sockets map[*socket]uint64 // with their place in the order in which they were opened; nil: killed
+	opened  uint64
+
+	watched watched // TCP's endpoints, if somebody wants to see their state
 }
 
 func newHost(n *Network, cfg HostConfig) (*Host, error) {
 	if cfg.Name == "" || len(cfg.Addrs) == 0 {
 		return nil, errors.New("a host needs a name and an address")
+	}
+	cfg.Addrs = slices.Clone(cfg.Addrs)
+	for i, a := range cfg.Addrs {
+		a = a.Unmap()
+		switch {
+		case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Zone() != "":
+			return nil, fmt.Errorf("address %v: want one of a host, without a zone", a)
+		case slices.Contains(cfg.Addrs[:i], a):
+			return nil, fmt.Errorf("address %v is there twice", a)
+		}
+		cfg.Addrs[i] = a
 	}
 	if cfg.MTU == 0 {
 		cfg.MTU = DefaultMTU
@@ -102,26 +124,62 @@ func (h *Host) Start() error {
 	if h.life != nil {
 		return nil
 	}
-	l := &life{
-		host: h, dead: make(chan struct{}), conns: make(map[*socket]struct{}),
-	}
+	l := &life{host: h, dead: make(chan struct{}), sockets: make(map[*socket]uint64)}
+	h.lives++
 	l.stack = stack.New(stack.Options{
+		Clock:            newClock(),
+		SecureRNG:        newRandom(h.net.cfg.Seed, h.number, h.lives),
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{
 			l.tcp(), udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
 	})
-	c := &nic{host: h, mtu: uint32(h.cfg.MTU)}
-	if err := l.configure(c); err != nil {
+	c := &nic{life: l, mtu: uint32(h.cfg.MTU)}
+	err := l.configure(c)
+	if err == nil {
+		err = h.connect(c)
+	}
+	if err != nil {
 		l.stack.Destroy()
 		return fmt.Errorf("host %q: %w", h.cfg.Name, err)
 	}
-	h.net.mu.Lock()
-	h.nic = c
-	clear(h.flows)
-	h.net.mu.Unlock()
 	h.life = l
 	return nil
+}
+
+// connect puts the cable into the card.
+func (h *Host) connect(c *nic) error {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	if h.net.closed {
+		return errClosed
+	}
+	h.nic = c
+	clear(h.flows)
+	return nil
+}
+
+// random is what a stack draws from. It depends on nothing but the seed, the
+// host and which of its lives it is: what other hosts do changes neither the
+// ports of this one nor, by them, the fates of its packets.
+type random struct {
+	mu   sync.Mutex
+	from *rand.ChaCha8
+}
+
+func newRandom(seed, host, life uint64) *random {
+	var key [32]byte
+	for i, v := range []uint64{seed, host, life} {
+		binary.LittleEndian.PutUint64(key[8*i:], v)
+	}
+	return &random{from: rand.NewChaCha8(key)}
+}
+
+// Read implements io.Reader.
+func (r *random) Read(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(b)
 }
 
 // nicID is the number of each host's one card.
@@ -158,7 +216,7 @@ func (l *life) configure(c *nic) error {
 		options = append(options, &tcpip.TCPReceiveBufferSizeRangeOption{Min: 1, Default: n, Max: max(n, tcp.MaxBufferSize)}, &fixed)
 	}
 	if n := cfg.SendBuffer; n > 0 {
-		options = append(options, &tcpip.TCPSendBufferSizeRangeOption{Min: 1, Default: n, Max: max(n, tcp.MaxBufferSize)})
+		options = append(options, &tcpip.TCPSendBufferSizeRangeOption{Min: 1, Default: n, Max: n})
 	}
 	for _, o := range options {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
@@ -184,36 +242,37 @@ func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
 
 // Kill takes the host's power away: nothing leaves it any more, no FIN and no
 // RST; what is on its way to it is lost; every call of its program returns
-// ErrKilled. What runs in its stack ends soon after; Network.Close waits for it.
+// ErrKilled. It returns when nothing runs in its stack any more.
 func (h *Host) Kill() {
 	h.mu.Lock()
-	l := h.life
-	h.life = nil
+	l, before := h.life, h.ended
+	if l == nil {
+		h.mu.Unlock()
+		if before != nil {
+			<-before
+		}
+		return
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	h.life, h.ended = nil, ended
 	if h.stopped != nil {
 		close(h.stopped)
 		h.stopped = nil
 	}
-	h.mu.Unlock()
-	if l == nil {
-		return
-	}
+	close(l.dead)
 	h.net.mu.Lock()
 	h.nic = nil
 	h.net.mu.Unlock()
-	close(l.dead)
-	l.mu.Lock()
-	conns := l.conns
-	l.conns = nil
-	l.mu.Unlock()
-	for c := range conns {
-		c.kill()
+	h.past.add(l.stats()) // not what the stack says to nobody while it ends
+	h.mu.Unlock()
+	for _, s := range l.open(true) {
+		s.kill()
 	}
-	h.net.work.Go(func() {
-		l.stack.Destroy()
-		h.mu.Lock()
-		h.past.add(l.stats())
-		h.mu.Unlock()
-	})
+	l.stack.Destroy()
+	if before != nil {
+		<-before
+	}
 }
 
 // alive returns the host's present life.
@@ -237,7 +296,9 @@ func (h *Host) Stop() {
 	}
 	h.stopped = make(chan struct{})
 	h.mu.Unlock()
-	l.each((*socket).nudge)
+	for _, s := range l.open(false) {
+		s.nudge()
+	}
 }
 
 // Resume lets the program go on.
@@ -250,22 +311,23 @@ func (h *Host) Resume() {
 		return
 	}
 	if l != nil {
-		l.each((*socket).restore)
+		for _, s := range l.open(false) {
+			s.restore()
+		}
 	}
 	close(stopped)
 }
 
-// each calls fn for each of the program's sockets.
-func (l *life) each(fn func(*socket)) {
+// open returns the program's sockets, in the order in which they were opened,
+// and, if it is their last, takes them away and lets no more be opened.
+func (l *life) open(last bool) []*socket {
 	l.mu.Lock()
-	conns := make([]*socket, 0, len(l.conns))
-	for c := range l.conns {
-		conns = append(conns, c)
+	defer l.mu.Unlock()
+	place := l.sockets
+	if last {
+		l.sockets = nil
 	}
-	l.mu.Unlock()
-	for _, c := range conns {
-		fn(c)
-	}
+	return slices.SortedFunc(maps.Keys(place), func(a, b *socket) int { return cmp.Compare(place[a], place[b]) })
 }
 
 // Stopped reports whether the program is stopped.

@@ -18,14 +18,15 @@
 //
 // The stack is gVisor's with CUBIC, selective acknowledgements (RFC 2018) and
 // RACK (RFC 8985); it has an initial RTO of 1 s, a minimum of 200 ms unless told
-// otherwise, acknowledges each segment, and has no ECN.
+// otherwise, does not delay acknowledgements, and has no ECN. A UDP datagram
+// larger than the MTU is sent in fragments.
 package vnet
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,14 +42,16 @@ var ErrKilled = errors.New("the host is down")
 
 // A Config says what a network tells. No hook may call the network.
 type Config struct {
+	// Seed decides what chance does on the links, and what the stacks draw: ports,
+	// initial sequence numbers.
 	Seed uint64
 
 	// OnPacket is called with each packet at each point, one call at a time, in
 	// order; if nil, nobody looks, which is faster.
 	OnPacket func(*Packet)
 	// OnState is called with a TCP connection's inner state, after each segment
-	// that it received. (What a timer changes shows at the next.) Calls may come
-	// at the same time from several goroutines.
+	// that it received and after it sent one again. Calls may come at the same
+	// time from several goroutines.
 	OnState func(*State)
 	// Identify names a UDP datagram by its payload, so that it has the same
 	// name in another run; see impair.Packet.ID. If nil or not ok, datagrams are
@@ -61,16 +64,18 @@ type Config struct {
 type Network struct {
 	cfg   Config
 	start time.Time
-	work  sync.WaitGroup // the loop, and the ends of killed hosts
+	work  sync.WaitGroup // the loop
 	wake  chan struct{}
 	quit  chan struct{}
 
 	mu       sync.Mutex // guards all below, and each host's paths
 	closed   bool
 	hosts    []*Host
+	numbers  uint64 // of hosts so far
 	byAddr   map[netip.Addr]*Host
 	queue    deliveries
 	sequence uint64
+	resent   []resent
 }
 
 // New returns a network without hosts. Close it to end its goroutine.
@@ -83,98 +88,91 @@ func New(cfg Config) *Network {
 	return n
 }
 
-// Close kills all hosts and waits until nothing runs any more.
+// Close kills all hosts and waits until nothing runs any more but what the
+// programs themselves started.
 func (n *Network) Close() error {
 	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		return nil
-	}
+	first, hosts := !n.closed, n.hosts
 	n.closed = true
-	hosts := n.hosts
 	n.mu.Unlock()
 	for _, h := range hosts {
 		h.Kill()
 	}
-	close(n.quit)
+	if first {
+		close(n.quit)
+	}
 	n.work.Wait()
 	return nil
 }
 
 // AddHost adds a host and starts it.
 func (n *Network) AddHost(cfg HostConfig) (*Host, error) {
+	fail := func(err error) (*Host, error) { return nil, fmt.Errorf("host %q: %w", cfg.Name, err) }
 	h, err := newHost(n, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("host %q: %w", cfg.Name, err)
+		return fail(err)
 	}
+	if err := n.join(h); err != nil {
+		return fail(err)
+	}
+	if err := h.Start(); err != nil {
+		n.leave(h)
+		return nil, err
+	}
+	return h, nil
+}
+
+// join gives a host its place at the switch.
+func (n *Network) join(h *Host) error {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.closed {
-		n.mu.Unlock()
-		return nil, fmt.Errorf("host %q: the network is closed", cfg.Name)
+		return errClosed
 	}
-	for _, a := range cfg.Addrs {
+	for _, a := range h.cfg.Addrs {
 		if other := n.byAddr[a]; other != nil {
-			n.mu.Unlock()
-			return nil, fmt.Errorf("host %q: host %q has the address %v", cfg.Name, other.cfg.Name, a)
+			return fmt.Errorf("host %q has the address %v", other.cfg.Name, a)
 		}
 	}
-	for _, a := range cfg.Addrs {
-		n.byAddr[a] = h
-	}
-	number := uint64(len(n.hosts))
-	n.hosts = append(n.hosts, h)
-	for i, c := range [2]impair.Config{Up: cfg.Up, Down: cfg.Down} {
+	h.number = n.numbers
+	for i, c := range [2]impair.Config{Up: h.cfg.Up, Down: h.cfg.Down} {
 		d := Direction(i)
 		// The seed of a direction depends on nothing but which it is.
-		link, err := impair.New(c, n.cfg.Seed^(2*number+uint64(d)+1)*0x9e3779b97f4a7c15, n.start)
+		link, err := impair.New(c, n.cfg.Seed^(2*h.number+uint64(d)+1)*0x9e3779b97f4a7c15, n.start)
 		if err != nil {
-			n.mu.Unlock()
-			return nil, fmt.Errorf("host %q: %v: %w", cfg.Name, d, err)
+			return fmt.Errorf("%v: %w", d, err)
 		}
-		h.paths[d] = &path{host: h, direction: d, link: link, quiet: cfg.Quiet || n.cfg.OnPacket == nil, ideal: ideal(&c)}
-		if rec := cfg.Record; rec != nil {
+		h.paths[d] = &path{host: h, direction: d, link: link, quiet: h.cfg.Quiet || n.cfg.OnPacket == nil, ideal: ideal(&c)}
+		if rec := h.cfg.Record; rec != nil {
 			link.Record(func(r impair.Recorded) { rec(d, r) })
 		}
-		link.Repeat(cfg.Repeat[d])
+		link.Repeat(h.cfg.Repeat[d])
 	}
-	n.mu.Unlock()
-	return h, h.Start()
-}
-
-// A delivery is a packet that leaves a path at an instant.
-type delivery struct {
-	at       time.Time
-	sequence uint64
-	path     *path
-	packet   *packet
-	bit      int // flipped; −1: none
-}
-
-// deliveries are a heap, ordered by (time, sequence).
-type deliveries []delivery
-
-func (q deliveries) Len() int { return len(q) }
-func (q deliveries) Less(i, j int) bool {
-	if !q[i].at.Equal(q[j].at) {
-		return q[i].at.Before(q[j].at)
+	n.numbers++
+	n.hosts = append(n.hosts, h)
+	for _, a := range h.cfg.Addrs {
+		n.byAddr[a] = h
 	}
-	return q[i].sequence < q[j].sequence
+	return nil
 }
-func (q deliveries) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *deliveries) Push(x any)   { *q = append(*q, x.(delivery)) }
-func (q *deliveries) Pop() any {
-	old := *q
-	d := old[len(old)-1]
-	old[len(old)-1] = delivery{}
-	*q = old[:len(old)-1]
-	return d
+
+// leave takes a host's place away.
+func (n *Network) leave(h *Host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts = slices.DeleteFunc(slices.Clone(n.hosts), func(o *Host) bool { return o == h })
+	for _, a := range h.cfg.Addrs {
+		delete(n.byAddr, a)
+	}
 }
+
+var errClosed = errors.New("the network is closed")
 
 // schedule puts a delivery into the queue. n.mu is held.
 func (n *Network) schedule(d delivery) {
 	n.sequence++
 	d.sequence = n.sequence
-	heap.Push(&n.queue, d)
+	n.queue.push(d)
 }
 
 // rouse makes the delivering goroutine look at the queue.
@@ -194,16 +192,18 @@ func (n *Network) deliver() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var due []arrival
+	var again []resent
 	for {
-		due = due[:0]
 		n.mu.Lock()
 		now := time.Now()
+		due = due[:0]
 		for len(n.queue) > 0 && len(due) < batch && !n.queue[0].at.After(now) {
-			d := heap.Pop(&n.queue).(delivery)
+			d := n.queue.pop()
 			if a, ok := d.path.leave(now, &d); ok {
 				due = append(due, a)
 			}
 		}
+		again, n.resent = n.resent, again[:0]
 		wait := time.Hour
 		if len(n.queue) > 0 {
 			wait = n.queue[0].at.Sub(now)
@@ -212,6 +212,10 @@ func (n *Network) deliver() {
 		for i := range due {
 			due[i].hand()
 			due[i] = arrival{}
+		}
+		for i := range again {
+			again[i].life.poll(again[i].flow)
+			again[i] = resent{}
 		}
 		if len(due) > 0 || wait <= 0 {
 			select {

@@ -12,7 +12,7 @@ import (
 // and does no checksums, so that those in captures are real and a flipped bit is
 // found by whoever receives it.
 type nic struct {
-	host       *Host
+	life       *life
 	mtu        uint32
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 }
@@ -21,7 +21,7 @@ var _ stack.LinkEndpoint = (*nic)(nil)
 
 // WritePackets implements stack.LinkWriter.
 func (c *nic) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
-	c.host.send(c, pkts.AsSlice())
+	c.life.host.send(c, pkts.AsSlice())
 	return pkts.Len(), nil
 }
 

@@ -1,6 +1,7 @@
 package vnet
 
 import (
+	"net/netip"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -46,35 +47,51 @@ type Packet struct {
 	Data      []byte         // from the IP header on; good during the call
 	Number    uint64         // of the packet in this direction, from 1; the same at all points
 	Outcome   impair.Outcome // at Carried
-	Reason    string         // at Received: why the host did not take it; else empty
+	// Reason is why a packet goes no further, at Received; else empty. At the end
+	// of Up it says that no host has its address; at the end of Down, that the host
+	// is down, or what its stack finds wrong with it after a bit was flipped. That a
+	// socket's buffer is full is not seen here but in Stats.
+	Reason string
 }
 
 // A packet is one on its way.
 type packet struct {
-	data   []byte              // contiguous; nil while nobody has to look
-	buffer *stack.PacketBuffer // as the receiving stack takes it; nil while there is data
-	head   head
-	number uint64
+	buffer  buffer.Buffer
+	flat    []byte // buffer's bytes in one piece, once somebody looked
+	head    head
+	number  uint64
+	flipped bool // a bit of it is not as it was sent
 }
 
-// bytes returns the packet's bytes.
+// bytes returns the packet's bytes, which are its own.
 func (p *packet) bytes() []byte {
-	if p.data == nil {
-		v := p.buffer.ToView()
-		p.data = append([]byte(nil), v.AsSlice()...)
-		v.Release()
-		p.buffer.DecRef()
-		p.buffer = nil
+	if p.flat == nil {
+		v, _ := p.buffer.PullUp(0, int(p.buffer.Size()))
+		p.flat = v.AsSlice()
 	}
-	return p.data
+	return p.flat
 }
 
-// release lets go of a packet that goes no further.
-func (p *packet) release() {
-	if p.buffer != nil {
-		p.buffer.DecRef()
-		p.buffer = nil
+// copy returns another packet alike.
+func (p *packet) copy() *packet {
+	c := *p
+	c.buffer, c.flat = buffer.MakeWithData(p.bytes()), nil
+	return &c
+}
+
+// flip changes a bit, counted from the first of the packet.
+func (p *packet) flip(bit int) {
+	p.bytes()[bit/8] ^= 0x80 >> (bit % 8)
+	p.flipped = true
+}
+
+// destination returns where the packet goes now.
+func (p *packet) destination() netip.Addr {
+	if p.flipped {
+		h, _ := parse(p.bytes())
+		return h.to.Addr()
 	}
+	return p.head.to.Addr()
 }
 
 // A path is one direction of an access link. Network.mu guards it.
@@ -107,11 +124,15 @@ func (p *path) enter(now time.Time, k *packet) {
 	p.number++
 	k.number = p.number
 	p.show(now, Sent, k, impair.Outcome{}, "")
+	n := p.network()
 	if p.ideal && p.quiet && p.direction == Up {
-		p.forward(now, k)
+		if to := n.byAddr[k.head.to.Addr()]; to != nil {
+			to.paths[Down].enter(now, k)
+		} else {
+			k.buffer.Release()
+		}
 		return
 	}
-	n := p.network()
 	out := p.link.Plan(now, impair.Packet{
 		Size: k.head.size, Class: k.head.class, Flow: k.head.flow, ID: k.head.id,
 	})
@@ -120,14 +141,15 @@ func (p *path) enter(now time.Time, k *packet) {
 	}
 	p.show(now, Carried, k, out, "")
 	if len(out.Arrivals) == 0 {
-		k.release()
+		k.buffer.Release()
 		return
 	}
-	if len(out.Arrivals) > 1 {
-		k.bytes() // both arrivals share it
-	}
-	for _, a := range out.Arrivals {
-		n.schedule(delivery{at: a.At, path: p, packet: k, bit: a.Bit})
+	for i, a := range out.Arrivals {
+		one := k
+		if i > 0 {
+			one = k.copy()
+		}
+		n.schedule(delivery{at: a.At, path: p, packet: one, bit: a.Bit})
 	}
 	n.rouse()
 }
@@ -135,70 +157,65 @@ func (p *path) enter(now time.Time, k *packet) {
 // leave takes a packet that has come to the far end. If that is a host, the
 // arrival is to be handed to it, without the network's lock.
 func (p *path) leave(now time.Time, d *delivery) (a arrival, ok bool) {
-	k := *d.packet
+	k := d.packet
 	if d.bit >= 0 {
-		k.data = append([]byte(nil), k.bytes()...)
-		k.data[d.bit/8] ^= 0x80 >> (d.bit % 8)
+		k.flip(d.bit)
 	}
-	reason := ""
-	nic := p.host.nic
-	if p.direction == Down && nic == nil {
-		reason = "the host is down"
+	if p.direction == Up {
+		return p.change(now, k)
 	}
-	p.show(now, Received, &k, impair.Outcome{}, reason)
+	nic, reason := p.host.nic, ""
 	switch {
-	case p.direction == Up:
-		if to := p.network().byAddr[k.head.to.Addr()]; to != nil && d.bit < 0 && to.nic != nil && to.paths[Down].ideal && to.paths[Down].quiet {
-			to.paths[Down].number++
-			return arrival{to.nic, k}, true // nothing happens to it on the rest of its way
-		}
-		p.forward(now, &k)
-		return a, false
 	case nic == nil:
-		k.release()
+		reason = "the host is down"
+	case k.flipped:
+		reason = broken(k.bytes()) // its stack finds out for itself
+	}
+	p.show(now, Received, k, impair.Outcome{}, reason)
+	if nic == nil {
+		k.buffer.Release()
 		return a, false
 	}
 	return arrival{nic, k}, true
 }
 
-// forward is the switch: it sends a packet on to the host that has its
+// change is the switch: it sends a packet on to the host that has its
 // destination address. What goes to nobody is lost there.
-func (p *path) forward(now time.Time, k *packet) {
-	to := p.network().byAddr[k.head.to.Addr()]
-	if k.data != nil {
-		// A flipped bit may have changed where it goes.
-		h, ok := parse(k.data)
-		to = nil
-		if ok {
-			to = p.network().byAddr[h.to.Addr()]
-		}
-	}
+func (p *path) change(now time.Time, k *packet) (a arrival, ok bool) {
+	to, reason := p.network().byAddr[k.destination()], ""
 	if to == nil {
-		k.release()
-		return
+		reason = "no host has its address"
 	}
-	next := *k
-	to.paths[Down].enter(now, &next)
+	p.show(now, Received, k, impair.Outcome{}, reason)
+	switch {
+	case to == nil:
+		k.buffer.Release()
+	case to.nic != nil && to.paths[Down].ideal && to.paths[Down].quiet:
+		// Nothing happens to it on the rest of its way.
+		to.paths[Down].number++
+		return arrival{to.nic, k}, true
+	default:
+		to.paths[Down].enter(now, k)
+	}
+	return a, false
 }
 
 // An arrival is a packet at its host.
 type arrival struct {
 	nic    *nic
-	packet packet
+	packet *packet
 }
 
 // hand gives the packet to the host's stack.
 func (a *arrival) hand() {
-	b := a.packet.buffer
-	if b == nil {
-		b = stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(a.packet.data)})
-	}
+	version := a.packet.version()
+	b := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: a.packet.buffer})
 	defer b.DecRef()
 	d := a.nic.dispatcher.Load()
 	if d == nil {
 		return
 	}
-	switch a.packet.version() {
+	switch version {
 	case 4:
 		(*d).DeliverNetworkPacket(header.IPv4ProtocolNumber, b)
 	case 6:
@@ -207,10 +224,10 @@ func (a *arrival) hand() {
 }
 
 func (p *packet) version() int {
-	if p.data != nil {
-		return int(p.data[0] >> 4)
-	}
-	if p.head.to.Addr().Is4() {
+	switch {
+	case p.flipped:
+		return int(p.bytes()[0] >> 4)
+	case p.head.to.Addr().Is4():
 		return 4
 	}
 	return 6
@@ -226,25 +243,27 @@ func (h *Host) send(c *nic, pkts []*stack.PacketBuffer) {
 	}
 	now := time.Now()
 	for _, b := range pkts {
-		k := &packet{buffer: stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: b.ToBuffer()})}
-		if !h.paths[Up].quiet || !h.describe(k, b) {
+		k := &packet{buffer: b.ToBuffer()}
+		if !h.paths[Up].quiet || !k.describe(b) {
 			var ok bool
 			if k.head, ok = parse(k.bytes()); !ok {
+				k.buffer.Release()
 				continue
 			}
 		}
-		h.identify(k)
+		if h.identify(k) && n.cfg.OnState != nil && len(n.resent) < batch {
+			n.resent = append(n.resent, resent{c.life, k.head.flow})
+		}
 		h.paths[Up].enter(now, k)
 	}
 	n.rouse()
 }
 
-// describe fills in k.head from what the stack knows of the packet, without
-// looking at its bytes.
-func (h *Host) describe(k *packet, b *stack.PacketBuffer) bool {
+// describe fills in the head from what the stack knows of the packet, without
+// looking at its payload.
+func (p *packet) describe(b *stack.PacketBuffer) (ok bool) {
 	raw := make([]byte, 0, 128)
 	raw = append(append(raw, b.NetworkHeader().Slice()...), b.TransportHeader().Slice()...)
-	var ok bool
-	k.head, ok = parseHead(raw, b.Size())
+	p.head, ok = parseHead(raw, b.Size())
 	return ok
 }

@@ -37,12 +37,16 @@ var past = time.Unix(1, 0)
 func (l *life) add(c inner) (*socket, error) {
 	s := &socket{life: l, inner: c, closed: make(chan struct{})}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conns == nil {
+	killed := l.sockets == nil
+	if !killed {
+		l.opened++
+		l.sockets[s] = l.opened
+	}
+	l.mu.Unlock()
+	if killed {
 		c.Close()
 		return nil, ErrKilled
 	}
-	l.conns[s] = struct{}{}
 	return s, nil
 }
 
@@ -210,7 +214,7 @@ func (s *socket) close() (first bool, err error) {
 	s.mu.Unlock()
 	l := s.life
 	l.mu.Lock()
-	delete(l.conns, s)
+	delete(l.sockets, s)
 	l.mu.Unlock()
 	return true, nil
 }

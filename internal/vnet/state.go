@@ -1,8 +1,10 @@
 package vnet
 
 import (
+	"maps"
 	"math"
 	"net/netip"
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -24,12 +26,117 @@ type State struct {
 	SRTT        time.Duration
 	RTTVar      time.Duration
 	RTO         time.Duration
-	Recovery    string // "open", "recovery" (fast or SACK recovery)
+	Recovery    string // "open"; "recovery" (fast or SACK recovery); "loss": a timeout is repaired
+	Retransmits int    // segments that were sent again so far
+
+	// Sequence numbers, from the connection's beginning: the SYN has 0, the first
+	// byte 1. SndNxt is the first that was not sent yet.
+	SndUna, SndNxt, RcvNxt uint32
 
 	// CUBIC's window at the last loss, and how long it takes to come back to it
 	// (RFC 9438, section 4.2); zero before the first loss.
 	WMax float64       // segments
 	K    time.Duration // since the loss
+}
+
+// watched are the TCP endpoints of a host's life, by flow: what tells their
+// state when a timer has fired.
+type watched struct {
+	mu   sync.Mutex
+	ends map[uint64]*watchedEnd
+	many int // at so many, look for those that have ended
+}
+
+// A watchedEnd is one end of a connection, and what is known of it.
+type watchedEnd struct {
+	endpoint tcpip.Endpoint
+	state    State // when it last received a segment
+	loss     bool  // a timeout is repaired
+}
+
+// watch makes the state of ep known after retransmissions, too.
+func (l *life) watch(ep tcpip.Endpoint) {
+	if l.host.net.cfg.OnState == nil {
+		return
+	}
+	local, err := ep.GetLocalAddress()
+	if err != nil {
+		return
+	}
+	remote, err := ep.GetRemoteAddress()
+	if err != nil {
+		return
+	}
+	flow := flowOf(addrPort(local.Addr, local.Port), addrPort(remote.Addr, remote.Port), protocolTCP)
+	w := &l.watched
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ends == nil {
+		w.ends = make(map[uint64]*watchedEnd)
+	}
+	if e := w.ends[flow]; e == nil || e.endpoint != ep {
+		w.ends[flow] = &watchedEnd{endpoint: ep}
+	}
+	if len(w.ends) <= w.many {
+		return
+	}
+	maps.DeleteFunc(w.ends, func(_ uint64, e *watchedEnd) bool {
+		s := tcp.EndpointState(e.endpoint.State())
+		return s == tcp.StateClose || s == tcp.StateError
+	})
+	w.many = max(64, 2*len(w.ends))
+}
+
+// resent says that a host sent a segment of a flow again.
+type resent struct {
+	life *life
+	flow uint64
+}
+
+// poll tells the state of a connection that sent a segment again: a timer may
+// have fired, which the stack's probe does not see.
+func (l *life) poll(flow uint64) {
+	w := &l.watched
+	w.mu.Lock()
+	e := w.ends[flow]
+	w.mu.Unlock()
+	if e == nil {
+		return
+	}
+	var info tcpip.TCPInfoOption
+	if err := e.endpoint.GetSockOpt(&info); err != nil || info.SndCwnd == 0 {
+		return
+	}
+	w.mu.Lock()
+	out := e.state
+	e.loss = info.CcState == tcpip.RTORecovery
+	w.mu.Unlock()
+	if out.Host == "" {
+		return // it has not received a segment yet
+	}
+	out.Time = time.Now()
+	out.Cwnd, out.Ssthresh = int(info.SndCwnd), -1
+	if info.SndSsthresh < math.MaxInt32 {
+		out.Ssthresh = int(info.SndSsthresh)
+	}
+	out.SRTT, out.RTTVar, out.RTO = info.RTT, info.RTTVar, info.RTO
+	switch info.CcState {
+	case tcpip.RTORecovery:
+		out.Recovery = "loss"
+	case tcpip.FastRecovery, tcpip.SACKRecovery:
+		out.Recovery = "recovery"
+	default:
+		out.Recovery = "open"
+	}
+	out.Retransmits = l.host.conversation(flow).resent
+	l.host.net.cfg.OnState(&out)
+}
+
+// conversation returns what is known of a flow.
+func (h *Host) conversation(flow uint64) conversation {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	return h.flows[flow]
 }
 
 // tcp returns what makes the stack's TCP.
@@ -50,12 +157,29 @@ func (l *life) tcp() stack.TransportProtocolFactory {
 			Recovery: "open",
 			WMax:     s.Sender.Cubic.WMax,
 		}
-		if s.Sender.FastRecovery.Active {
-			out.Recovery = "recovery"
-		}
 		if out.WMax > 0 {
 			out.K = time.Duration(s.Sender.Cubic.K * float64(time.Second))
 		}
+		flow := flowOf(out.Local, out.Remote, protocolTCP)
+		c := l.host.conversation(flow)
+		out.Retransmits = c.resent
+		out.SndUna, out.SndNxt = uint32(s.Sender.SndUna)-c.first, uint32(s.Sender.SndNxt)-c.first
+		out.RcvNxt = uint32(s.Receiver.RcvNxt) - c.other + 1
+		w := &l.watched
+		w.mu.Lock()
+		if e := w.ends[flow]; e != nil {
+			// The stack is done with a timeout when all that was sent before it
+			// is acknowledged.
+			e.loss = e.loss && !s.Sender.FastRecovery.Last.LessThan(s.Sender.SndUna)
+			if e.loss {
+				out.Recovery = "loss"
+			}
+			if s.Sender.FastRecovery.Active {
+				out.Recovery = "recovery"
+			}
+			e.state = out
+		}
+		w.mu.Unlock()
 		report(&out)
 	})
 }
