@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -60,7 +61,7 @@ const (
 	Uniform      Distribution = iota // in [−Jitter, Jitter)
 	Normal                           // with a standard deviation of Jitter
 	Pareto                           // of shape 3, skewed towards late, as iproute2's table
-	ParetoNormal                     // a quarter Normal and three quarters Pareto
+	ParetoNormal                     // a quarter Normal and three quarters Pareto, of one draw
 	distributionEnd
 )
 
@@ -235,5 +236,6 @@ func percent(v float64) string {
 	if p := math.Round(v*1e12) / 1e10; p/100 == v {
 		return fmt.Sprintf("%g%%", p)
 	}
-	return fmt.Sprintf("%g%%", v*100)
+	// v*100/100 may be another number than v.
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }

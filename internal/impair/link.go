@@ -114,7 +114,8 @@ func (r Recorded) AppendBinary(b []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint64(b, math.Float64bits(r.Shift)), nil
 }
 
-// DecodeFates reads what AppendBinary wrote, one after the other.
+// DecodeFates reads what AppendBinary wrote, one after the other. It refuses
+// what no chance does.
 func DecodeFates(b []byte) ([]Recorded, error) {
 	if len(b)%recordedSize != 0 {
 		return nil, fmt.Errorf("fates of %d bytes: want a multiple of %d", len(b), recordedSize)
@@ -125,7 +126,7 @@ func DecodeFates(b []byte) ([]Recorded, error) {
 		r.Lost = Cause(b[20])
 		r.Duplicate, r.Corrupt, r.Early = b[21]&1 != 0, b[21]&2 != 0, b[21]&4 != 0
 		r.Shift = math.Float64frombits(binary.BigEndian.Uint64(b[22:]))
-		if r.Lost >= causeEnd || b[21] > 7 || math.IsNaN(r.Shift) || math.IsInf(r.Shift, 0) {
+		if r.Lost > LostBurst || b[21] > 7 || !(math.Abs(r.Shift) <= tail) {
 			return nil, fmt.Errorf("fate %d: no such fate", len(all))
 		}
 		all = append(all, r)
@@ -170,7 +171,13 @@ func New(cfg Config, seed uint64, start time.Time) (*Link, error) {
 		seed: seed, start: start, places: make(map[uint64]uint64), times: make(map[Key]uint32),
 		repeat: make(map[Key]Fate),
 	}
-	l.chain.state = 1
+	// Each chain has a past, as netem's have: one that began at 0 would lose the
+	// first packets, and let them arrive early.
+	d := draw(Mix(seed, 0x636861696e))
+	l.chain = chain{
+		state: 1, loss: d.share(drawLoss), duplicate: d.share(drawDuplicate), corrupt: d.share(drawCorrupt),
+		early: d.share(drawEarly), delay: d.share(drawDelay),
+	}
 	if err := l.Set(cfg); err != nil {
 		return nil, err
 	}
@@ -264,6 +271,8 @@ func (l *Link) Plan(now time.Time, p Packet) Outcome {
 		if l.Held(now) >= limit {
 			if len(out.Arrivals) == 0 {
 				out.Cause, out.Note = LostFull, ""
+			} else {
+				out.note("no room for the copy")
 			}
 			return out
 		}
@@ -334,7 +343,7 @@ func (l *Link) draw(d draw) Fate {
 	}
 	if c.Jitter > 0 {
 		u := correlated(d.share(drawDelay), c.DelayCorrelation, &ch.delay)
-		f.Shift = c.Distribution.at(u, d.share(drawDelayToo))
+		f.Shift = c.Distribution.at(u)
 	}
 	return f
 }
@@ -421,9 +430,7 @@ func (l *Link) departure(now time.Time, size int, f *Fate) time.Time {
 	return at
 }
 
-// transmission returns how long bytes take at a rate, without overflow.
+// transmission returns how long bytes take at a rate, in whole nanoseconds.
 func transmission(bytes int, rate int64) time.Duration {
-	bits := int64(bytes) * 8
-	whole, rest := bits/rate, bits%rate
-	return time.Duration(whole)*time.Second + time.Duration(float64(rest)/float64(rate)*1e9)
+	return time.Duration(int64(bytes) * 8 * int64(time.Second) / rate) // at most 131,070 bytes, overhead included: 10¹⁵
 }

@@ -39,13 +39,14 @@ func Parse(text string) (Config, error) {
 }
 
 // Set sets one parameter from its value's text, as flags have them: Set("loss",
-// "10%"), Set("delay", "20ms 5ms"). It does not validate the whole.
+// "10%"), Set("delay", "20ms 5ms"). It adds no rule, so Set("corrupt", "1") is a
+// share. It does not validate the whole.
 func (c *Config) Set(name, value string) error {
 	words := append([]string{name}, strings.Fields(value)...)
 	if !slices.Contains(parameters, name) {
 		return fmt.Errorf("%q is unknown: want one of %s", name, strings.Join(parameters, ", "))
 	}
-	n, err := c.take(words)
+	n, err := c.parameter(words)
 	if err == nil && n < len(words) {
 		err = fmt.Errorf("%s: %q is one word too many", name, words[n])
 	}
@@ -85,6 +86,11 @@ func (c *Config) take(words []string) (n int, err error) {
 		c.Script = append(slices.Clone(c.Script), r)
 		return n, nil
 	}
+	return c.parameter(words)
+}
+
+// parameter reads the parameter that words begin with, and says how many it has.
+func (c *Config) parameter(words []string) (n int, err error) {
 	name := words[0]
 	values := words[1:]
 	for i, w := range values {
@@ -266,7 +272,11 @@ func (r *reader) rate() int64 {
 		if err != nil || !(v >= 0) || v*u.bits > maxRate {
 			break
 		}
-		return int64(math.Round(v * u.bits))
+		bits := int64(math.Round(v * u.bits))
+		if bits == 0 && v > 0 {
+			break // 0 would be unlimited
+		}
+		return bits
 	}
 	if lower == "0" {
 		return 0

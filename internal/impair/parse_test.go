@@ -32,6 +32,18 @@ func TestParse(t *testing.T) {
 			{Do: Drop, Class: Data, First: 3, Last: 5}, {Do: Duplicate, Class: Ack, First: 5, Last: 5}, {Do: Down, From: 2 * time.Second, To: 7 * time.Second}}}},
 		{"lossy-10 loss 2%", Config{Delay: 20 * time.Millisecond, Loss: Loss{Model: Random, P: 0.02}}},
 		{"loss 10% loss 0%", Config{}},
+		{"loss 10% 25% loss 3%", Config{Loss: Loss{Model: Random, P: 0.03}}},
+		{"delay 20ms 5ms 25% delay 10ms", Config{Delay: 10 * time.Millisecond, Jitter: 5 * time.Millisecond, DelayCorrelation: 0.25}},
+		{"delay 20ms jitter 5ms 25%", Config{Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, DelayCorrelation: 0.25}},
+		{"delay 0", Config{}},
+		{"delay 7 80ms delay 20ms", Config{Delay: 20 * time.Millisecond, Script: []Rule{{Do: Delay, First: 7, Last: 7, By: 80 * time.Millisecond}}}},
+		// A number alone names a packet, a share has a point or a per cent sign.
+		{"corrupt 1", Config{Script: []Rule{{Do: Corrupt, First: 1, Last: 1}}}},
+		{"corrupt 1.0 duplicate 0.5", Config{Corrupt: 1, Duplicate: 0.5}},
+		{"rate 8bit", Config{Rate: 8}},
+		{"rate 1GBIT", Config{Rate: 1_000_000_000}},
+		{"rate 10mbit rate 0", Config{}},
+		{"lan", Config{Delay: 200 * time.Microsecond, Rate: 1_000_000_000, Limit: 1000}},
 	}
 	for _, tt := range tests {
 		got, err := Parse(tt.in)
@@ -55,6 +67,23 @@ func TestParseRefuses(t *testing.T) {
 		{"loss 120%", []string{"loss", "120%", "0% to 100%"}},
 		{"loss -1%", []string{"-1%", "0% to 100%"}},
 		{"loss NaN", []string{"NaN", "10%"}},
+		{"loss Inf", []string{"Inf", "0% to 100%"}},
+		{"loss 1.01", []string{"loss", "1.01", "0% to 100%"}},
+		{"loss 10% 120%", []string{"loss", "120%"}},
+		{"loss gemodel 1% 120%", []string{"loss", "120%"}},
+		{"loss state", []string{"loss", "no value"}},
+		{"corrupt often", []string{"corrupt", `"often"`}},
+		{"delay 7 loss 1%", []string{`"7"`, "20ms"}},
+		{"delay 0 5ms", []string{"delay 0 5ms", "from 1"}},
+		{"delay 2h", []string{"2h", "1h0m0s"}},
+		{"delay 20ms -5ms", []string{"-5ms", "0s to"}},
+		{"delay 20ms 5ms 25% 9%", []string{`"9%"`, "unknown"}},
+		{"rate 0.3bit", []string{`"0.3bit"`, "8bit"}},
+		{"rate -1mbit", []string{`"-1mbit"`}},
+		{"rate NaNmbit", []string{`"NaNmbit"`}},
+		{"rate 1001gbit", []string{`"1001gbit"`, "1000gbit"}},
+		{"overhead 65536", []string{"overhead 65536", "65535"}},
+		{"gap 1.5", []string{"gap", `"1.5"`}},
 		{"loss", []string{"loss", "no value"}},
 		{"delay -5ms", []string{"delay", "-5ms", "0s to"}},
 		{"delay 7", []string{"delay", `"7"`, "20ms"}},
@@ -101,7 +130,17 @@ func TestSet(t *testing.T) {
 	if got, want := c.String(), "delay 20ms 5ms loss 10% rate 10mbit"; got != want {
 		t.Errorf("after Set %q, want %q", got, want)
 	}
-	for _, bad := range [][2]string{{"loss", "120%"}, {"loss", "1% 2% 3%"}, {"speed", "3"}, {"delay", ""}} {
+	// A flag has shares, and --fate has packets.
+	c = Config{}
+	for _, of := range [][2]string{{"corrupt", "1"}, {"duplicate", "0"}} {
+		if err := c.Set(of[0], of[1]); err != nil {
+			t.Errorf("Set(%s, %s) = %v", of[0], of[1], err)
+		}
+	}
+	if got, want := c.String(), "corrupt 100%"; got != want {
+		t.Errorf("after Set %q, want %q", got, want)
+	}
+	for _, bad := range [][2]string{{"delay", "7 80ms"}, {"corrupt", "udp 2"}, {"drop", "3"}, {"loss", "120%"}, {"loss", "1% 2% 3%"}, {"speed", "3"}, {"delay", ""}} {
 		if err := c.Set(bad[0], bad[1]); err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("Set(%q, %q) = %v, want an error that names it", bad[0], bad[1], err)
 		}

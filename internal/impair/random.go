@@ -19,7 +19,6 @@ const (
 	drawBit
 	drawEarly
 	drawDelay
-	drawDelayToo
 )
 
 // bits returns 64 random bits for a purpose.
@@ -41,16 +40,16 @@ func Mix(a, b uint64) uint64 {
 // tail is where the tables of iproute2 end: at four times the jitter.
 const tail = 4
 
-// at returns the variation of a delay in units of the jitter, for u, and v
-// where it takes two, uniform in [0, 1).
-func (d Distribution) at(u, v float64) float64 {
+// at returns the variation of a delay in units of the jitter, for u uniform in
+// [0, 1). It grows with u.
+func (d Distribution) at(u float64) float64 {
 	switch d {
 	case Normal:
 		return normal(u)
 	case Pareto:
 		return pareto(u)
 	case ParetoNormal:
-		return float64(0.25*normal(u)) + float64(0.75*pareto(v))
+		return float64(0.25*normal(u)) + float64(0.75*pareto(u))
 	}
 	return 2*u - 1
 }
@@ -61,7 +60,7 @@ func normal(u float64) float64 {
 
 // pareto has shape 3 and mean 0; its scale is that of iproute2's table.
 func pareto(u float64) float64 {
-	return min(tail, (1/math.Cbrt(1-u)-1.5)*2/3)
+	return min(tail, (1/math.Cbrt(1-u)-1.5)*4/3)
 }
 
 // departures are the instants at which the packets on the way depart: a heap.

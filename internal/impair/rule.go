@@ -186,6 +186,8 @@ func checkScript(rules []Rule) error {
 				return fmt.Errorf("%v: want a span that ends after it begins, at 0s or later", r)
 			}
 			continue
+		case bits.OnesCount8(uint8(r.Class)) > 1:
+			return fmt.Errorf("%v: want one class, or 0 for any packet", r)
 		case r.First < 1 || r.Last < r.First || r.Last > MaxCount:
 			return fmt.Errorf("%v: packets are counted from 1, up to %d", r, MaxCount)
 		case r.Do == Delay && (r.By <= 0 || r.By > MaxDelay):
