@@ -369,24 +369,37 @@ func TestSetKeepsCounts(t *testing.T) {
 	}
 }
 
+// What is out of the ordinary may cost a note.
 func TestPlanDoesNotAllocate(t *testing.T) {
-	l := link(t, "delay 20ms 5ms loss 10% rate 10gbit", 18)
-	now := start
-	one := func() {
-		now = now.Add(time.Millisecond)
-		l.Plan(now, Packet{Size: 1000, Class: UDP | Data, Flow: 1, ID: 7})
-	}
-	one()
-	if n := testing.AllocsPerRun(1000, one); n > 0 {
-		t.Errorf("Plan makes %v allocations", n)
+	for _, text := range []string{
+		"", "delay 20ms 5ms loss 10% rate 10gbit", "delay 20ms 5ms 25% distribution paretonormal loss gemodel 1% 25% limit 1000 mtu 1500",
+		"delay 20ms reorder 25% 50% gap 5 loss state 1% 50% 20% 50%", "rate 8kbit limit 3 drop data 7 drop 9..1000 down 0s..100ms",
+	} {
+		l := link(t, text, 18)
+		now := start
+		one := func() {
+			now = now.Add(time.Millisecond)
+			l.Plan(now, Packet{Size: 1000, Class: UDP | Data, Flow: 1, ID: 7})
+		}
+		for range 100 {
+			one()
+		}
+		if n := testing.AllocsPerRun(1000, one); n > 0 {
+			t.Errorf("%q: Plan makes %v allocations", text, n)
+		}
 	}
 }
 
 func BenchmarkPlan(b *testing.B) {
-	l := link(b, "delay 20ms 5ms loss 1% rate 10gbit", 19)
-	now := start
-	for b.Loop() {
-		now = now.Add(10 * time.Microsecond)
-		l.Plan(now, Packet{Size: 1000, Class: UDP | Data, Flow: 1, ID: 7})
+	for _, text := range []string{"delay 20ms", "delay 20ms 5ms loss 1% rate 10gbit", "delay 20ms 5ms 25% distribution pareto loss gemodel 1% 25% drop data 3"} {
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			l := link(b, text, 19)
+			now := start
+			for b.Loop() {
+				now = now.Add(100 * time.Microsecond)
+				l.Plan(now, Packet{Size: 1000, Class: UDP | Data, Flow: 1, ID: 7})
+			}
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package impair
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -220,14 +219,4 @@ func FuzzDecodeFates(f *testing.F) {
 			t.Errorf("%x became %x", b, again)
 		}
 	})
-}
-
-func ExampleParse() {
-	c, err := Parse("4g loss 2% drop data 3")
-	fmt.Println(c, err)
-	_, err = Parse("loss 120%")
-	fmt.Println(err)
-	// Output:
-	// delay 35ms 10ms distribution normal loss 2% rate 20mbit limit 300 drop data 3 <nil>
-	// link "loss 120%": loss: 120%: want 0% to 100%
 }
