@@ -199,6 +199,16 @@ func TestRepeatOfOthers(t *testing.T) {
 	if d := cmp.Diff(own, plan(l, 100, time.Second)); d != "" {
 		t.Errorf("others' fates changed:\n%s", d)
 	}
+	// Models with memory go on as if all had been drawn.
+	const text = "delay 20ms 5ms 60% loss gemodel 5% 10% duplicate 20% 50%"
+	first, again := link(t, text, 38), link(t, text, 38)
+	var fates []Recorded
+	first.Record(func(r Recorded) { fates = append(fates, r) })
+	want := plan(first, 300, time.Second)
+	again.Repeat(fates[:100])
+	if d := cmp.Diff(want, plan(again, 300, time.Second)); d != "" {
+		t.Errorf("after the first hundred:\n%s", d)
+	}
 	l = link(t, "", 37)
 	l.Repeat([]Recorded{{Key{Flow: 9, ID: 1}, Fate{Lost: LostRandom}}, {Key{9, 1, 1}, Fate{Duplicate: true}}})
 	for i, want := range []int{0, 2, 1} {
@@ -206,6 +216,7 @@ func TestRepeatOfOthers(t *testing.T) {
 			t.Errorf("sent for the %d. time: %+v, want %d copies", i+1, o, want)
 		}
 	}
+	l.Repeat([]Recorded{{Key{9, 1, 3}, Fate{Lost: LostRandom}}})
 	l.Repeat(nil)
 	if o := l.Plan(start, Packet{Size: 100, Flow: 9, ID: 1}); len(o.Arrivals) != 1 {
 		t.Errorf("with nothing to repeat: %+v", o)

@@ -109,6 +109,11 @@ func TestGilbertElliott(t *testing.T) {
 	all = plan(l, 4*many, time.Millisecond)
 	rate = (0.1*0.6 + 0.3*0.05) / 0.4
 	within(t, "the loss rate", float64(lost(all))/float64(len(all)), rate, math.Sqrt(rate*(1-rate)/float64(len(all))*1.6/0.4))
+	// A loss and the step after it are draws of their own: where both states are
+	// left half of the time and bad loses half, two in a row are 1/2·1/2·1/2·1/2.
+	all = plan(link(t, "loss gemodel 50% 50% 50%", 4), many, time.Millisecond)
+	two := count(many-1, func(i int) bool { return len(all[i].Arrivals) == 0 && len(all[i+1].Arrivals) == 0 })
+	within(t, "the number of losses in a row", two, many/16.0, math.Sqrt(3*many/16.0))
 }
 
 // The four states lose as their stationary distribution says.

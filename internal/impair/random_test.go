@@ -180,6 +180,30 @@ func TestFirstPacketIsAsOthers(t *testing.T) {
 	within(t, "the share of first packets that is lost", first/n, want, math.Sqrt(want*(1-want)/n))
 }
 
+// So for whatever is correlated: of a half it is a half of all links whose first
+// packet it befalls.
+func TestFirstPacketOfAHalf(t *testing.T) {
+	const n = 5000
+	for _, tt := range []struct {
+		text string
+		is   func(Fate) bool
+	}{
+		{"loss 50% 90%", func(f Fate) bool { return f.Lost != Carried }},
+		{"duplicate 50% 90%", func(f Fate) bool { return f.Duplicate }},
+		{"corrupt 50% 90%", func(f Fate) bool { return f.Corrupt }},
+		{"delay 1ms reorder 50% 90%", func(f Fate) bool { return f.Early }},
+		{"delay 2ms 1ms 90%", func(f Fate) bool { return f.Shift < 0 }},
+	} {
+		first := count(n, func(i int) (is bool) {
+			l := link(t, tt.text, uint64(i))
+			l.Record(func(r Recorded) { is = tt.is(r.Fate) })
+			plan(l, 1, 0)
+			return is
+		})
+		within(t, "the share of first packets of "+tt.text, first/n, 0.5, math.Sqrt(0.25/n))
+	}
+}
+
 // A packet leaves at once after gap−1 that did not, and then with probability p:
 // one in gap−1+1/p, by the renewal theorem with variance n·σ²/μ³.
 func TestReorderRate(t *testing.T) {

@@ -130,6 +130,17 @@ func TestNarrowestRuleCounts(t *testing.T) {
 	}
 }
 
+// In which order rules are given does not matter.
+func TestOrderOfRules(t *testing.T) {
+	l := link(t, "drop 9 drop 2 duplicate 11..12 drop 5..6 spare 3 drop 1", 20)
+	for i, o := range plan(l, 13, 0) {
+		want := [...]int{0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 2, 2, 1}[i]
+		if len(o.Arrivals) != want {
+			t.Errorf("packet %d: %+v, want %d copies", i+1, o, want)
+		}
+	}
+}
+
 // Each class is counted by itself, and only its packets are.
 func TestRuleOfEachClass(t *testing.T) {
 	classes := []Class{TCP, UDP, ICMP, SYN, FIN, RST, Data, Ack}
