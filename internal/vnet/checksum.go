@@ -6,7 +6,7 @@ import "encoding/binary"
 // as its headers and checksums tell; empty if they are in order. (IPv6 has no
 // checksum of its header: a flipped hop limit goes unnoticed, RFC 8200.)
 func broken(b []byte) string {
-	const malformed, wrong = "malformed header", "bad checksum"
+	const malformed, wrong, unknown = "malformed header", "bad checksum", "unknown protocol"
 	h, ok := parse(b)
 	if !ok {
 		return malformed
@@ -48,7 +48,7 @@ func broken(b []byte) string {
 		pseudo = 0
 	case protocolICMPv6:
 	default:
-		return "" // not known here
+		return unknown
 	}
 	if onesSum(pseudo, rest) != 0xffff {
 		return wrong

@@ -81,6 +81,7 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	if terr != nil {
 		return fail(stackError(terr))
 	}
+	ep.SocketOptions().SetReuseAddress(true) // as package net does
 	if terr = ep.Bind(a); terr == nil {
 		terr = ep.Listen(backlog)
 	}

@@ -129,6 +129,7 @@ func (h *Host) Start() error {
 	l.stack = stack.New(stack.Options{
 		Clock:            newClock(),
 		SecureRNG:        newRandom(h.net.cfg.Seed, h.number, h.lives),
+		HandleLocal:      true, // what a host sends to itself does not see its link
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{
 			l.tcp(), udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,

@@ -30,6 +30,8 @@ import (
 	"sync"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/log"
+
 	"wirelab/internal/impair"
 )
 
@@ -80,6 +82,8 @@ type Network struct {
 
 // New returns a network without hosts. Close it to end its goroutine.
 func New(cfg Config) *Network {
+	// What the stack has to say is not for the program's terminal.
+	log.SetTarget(mute{})
 	n := &Network{
 		cfg: cfg, start: time.Now(), byAddr: make(map[netip.Addr]*Host),
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
@@ -87,6 +91,12 @@ func New(cfg Config) *Network {
 	n.work.Go(n.deliver)
 	return n
 }
+
+// mute is where the stack's log goes.
+type mute struct{}
+
+// Emit implements log.Emitter.
+func (mute) Emit(int, log.Level, time.Time, string, ...any) {}
 
 // Close kills all hosts and waits until nothing runs any more but what the
 // programs themselves started.
