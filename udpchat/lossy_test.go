@@ -20,7 +20,7 @@ const serverAt = "10.0.0.1:9000"
 // sayings is how often each member of TestLossy speaks.
 const sayings = 150
 
-// TestLossy chats over a network that loses a fifth, doubles a tenth and
+// TestLossy chats over a network that loses up to a fifth, doubles a tenth and
 // reorders, in virtual time, and counts what everybody hears of everybody.
 func TestLossy(t *testing.T) {
 	for _, key := range []string{"", "sesame"} {
@@ -36,7 +36,13 @@ func TestLossy(t *testing.T) {
 
 func testLossy(t *testing.T, mode Mode, key string, seed uint64) {
 	n := newNetwork(seed)
-	n.set(.2, .1, 20*ms, 30*ms)
+	loss := .2
+	if mode == StopAndWait || mode == GoBackN {
+		// They wait for the timer so often that once in thousands of tests
+		// nothing would come through for half a minute.
+		loss = .15
+	}
+	n.set(loss, .1, 20*ms, 30*ms)
 	server := &Server{Hub: newHub(t, chat.Config{Key: []byte(key)})}
 	serve(t, server, n.listen(serverAt))
 	d := &Dialer{Address: serverAt, Mode: mode, Key: []byte(key), Net: n.dial}
@@ -75,7 +81,7 @@ func testLossy(t *testing.T, mode Mode, key string, seed uint64) {
 		time.Sleep(20 * time.Minute) // a round trip for each datagram, or a window for each loss
 	}
 	for i, m := range members {
-		if s := m.link.Stats(); s.Mode != mode.String() || s.Retransmits == 0 || s.RTT < 40*ms {
+		if s := m.link.Stats(); s.Mode != mode.String() || mode.Reliable() && s.Retransmits == 0 || s.RTT < 40*ms {
 			t.Errorf("%s: %+v", names[i], s)
 		}
 		m.link.Close()
@@ -104,7 +110,7 @@ func testLossy(t *testing.T, mode Mode, key string, seed uint64) {
 			}
 		}
 	}
-	if s := server.Stats(); s.BadMACs+s.Malformed+s.WrongAddresses > 0 || s.Resent == 0 {
+	if s := server.Stats(); s.BadMACs+s.Malformed+s.WrongAddresses > 0 || mode.Reliable() && s.Resent == 0 {
 		t.Errorf("the server refused something, or sent nothing again: %+v", s)
 	}
 }

@@ -10,9 +10,12 @@ const (
 	minRTO = 200 * time.Millisecond
 	// maxBackoff is what doubling leads to at most. RFC 6298, rule 2.5 wants no
 	// maximum below 60 s; but a session is given up after 30 s of silence, and
-	// with seven tries in that time 30 % loss would end sessions that live. One
-	// datagram in 3 s is what RFC 8085, section 3.1.3 allows on any path.
-	maxBackoff = 3 * time.Second
+	// where a fifth is lost each way a third of all tries fails: with ten of them
+	// in that time sessions ended that lived.
+	maxBackoff = 2 * time.Second
+	// blindBackoff is the same before the first sample: one datagram in 3 s is
+	// what RFC 8085, section 3.1.3 allows who knows nothing of the path.
+	blindBackoff = 3 * time.Second
 	// granularity is G of RFC 6298: how coarse our clock is taken to be.
 	granularity = time.Millisecond
 	// minVariance is how much later than usual an ack must be to be missed: as
@@ -56,7 +59,11 @@ func (r *rtt) timeout() time.Duration {
 
 // doubled returns rto, doubled as often as it has run out since the last sample.
 func (r *rtt) doubled(rto time.Duration) time.Duration {
-	return max(rto, min(rto<<min(r.backoff, 16), maxBackoff))
+	most := maxBackoff
+	if !r.sampled {
+		most = blindBackoff
+	}
+	return max(rto, min(rto<<min(r.backoff, 16), most))
 }
 
 // expired doubles the timeout until the next sample.

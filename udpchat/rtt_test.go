@@ -24,7 +24,7 @@ func TestRTO(t *testing.T) {
 	r.expired()
 	check("5.5", 0, 0, 2*time.Second)
 	r.expired()
-	check("5.5 again", 0, 0, maxBackoff)
+	check("5.5 again", 0, 0, blindBackoff)
 	// (2.2) "When the first RTT measurement R is made, the host MUST set
 	// SRTT <- R, RTTVAR <- R/2, RTO <- SRTT + max (G, K*RTTVAR) where K = 4."
 	r.sample(100 * ms)

@@ -85,7 +85,7 @@ type Header struct {
 	Flags    DatagramFlags
 	Session  uint64 // 0 before Accept
 	Number   uint64 // counts every datagram of this direction from 1; never used twice, also not for a retransmission
-	Reliable uint64 // with DatagramReliable: place in the reliable channel of this direction, from 1; a retransmission keeps it
+	Reliable uint64 // with DatagramReliable: place in the reliable channel of this direction, from 1; a retransmission keeps it; in a TypeAck of go-back-n: Ack+1, if what came after it is thrown away
 	Ack      uint64 // every reliable number up to here arrived
 	AckBits  uint64 // bit i set: reliable number Ack+2+i arrived too (Ack+1 is the first that did not)
 	MAC      [MACSize]byte
