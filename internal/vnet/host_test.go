@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -117,8 +118,8 @@ func TestKilledHostIsNoticedByTimers(t *testing.T) {
 	}
 }
 
-// Kill does not wait for what TCP would: nothing of a connection's end takes
-// time.
+// Kill ends all that runs in the stack, and does not wait for what TCP would:
+// nothing of a connection's end takes time.
 func TestKillIsQuick(t *testing.T) {
 	p := newPair(t, "", "", nil)
 	for range 3 {
@@ -133,6 +134,12 @@ func TestKillIsQuick(t *testing.T) {
 	p.a.Kill() // is down already
 	if d := time.Since(begin); d > time.Second {
 		t.Errorf("it took %v", d)
+	}
+	p.b.Kill()
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if bytes.Contains(stacks, []byte("tcpip/transport/tcp.")) {
+		t.Errorf("something of the stacks runs after Kill:\n%s", stacks)
 	}
 }
 
@@ -212,6 +219,33 @@ func TestStopFillsTheWindow(t *testing.T) {
 	b.SetWriteDeadline(time.Time{})
 	if got := transfer(t, b, a, data[n:]); !bytes.Equal(got, data) {
 		t.Errorf("%d bytes arrived, not as the %d that were sent", len(got), len(data))
+	}
+}
+
+// What a program could write and its stopped peer has not read is not more than
+// both buffers hold, however large the congestion window became before.
+func TestBuffersAreKept(t *testing.T) {
+	const buffer = 64 << 10
+	p := newPair(t, "", "", func(c *HostConfig) { c.SendBuffer = buffer })
+	var err error
+	if p.b, err = p.net.AddHost(HostConfig{Name: "c", Addrs: addrs(3), Quiet: true, ReceiveBuffer: buffer}); err != nil {
+		t.Fatal(err)
+	}
+	a, c := p.tcp("tcp")
+	data := pattern(4 << 20)
+	done := make(chan error)
+	go func() { done <- second(a.Write(data)) }()
+	if _, err := io.ReadFull(c, make([]byte, len(data))); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	p.b.Stop()
+	a.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	n, err := a.Write(data)
+	if !isTimeout(err) || n > 2*buffer || n < buffer {
+		t.Errorf("Write to a stopped program = %d, %v; want a timeout, and %d to %d bytes", n, err, buffer, 2*buffer)
 	}
 }
 
