@@ -12,8 +12,9 @@
 // back N, or selectively. [ARQ] tunes it.
 //
 // The protocol is in pure parts that hold no clock and do no I/O: session,
-// sender and receiver with their discipline, assembler, jar, pacer. [Server] and [Dialer] move datagrams
-// between those and a net.PacketConn or net.Conn.
+// sender and receiver with their discipline, congestion, assembler, jar, pacer.
+// [Server] and [Dialer] move datagrams between those and a net.PacketConn or
+// net.Conn.
 //
 // A server has two goroutines however many members it has: one reads, one
 // sends. A client's link has the same two.
