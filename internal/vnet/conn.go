@@ -1,6 +1,7 @@
 package vnet
 
 import (
+	"fmt"
 	"net"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -77,7 +78,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		ep, queue, err := l.endpoint.Accept(nil)
 		if _, ok := err.(*tcpip.ErrWouldBlock); !ok {
 			if err != nil {
-				return nil, l.fail("accept", stackError(err))
+				return nil, l.fail("accept", l.life.stackError(err))
 			}
 			c, err := l.life.conn(queue, ep)
 			if err != nil {
@@ -150,8 +151,12 @@ func (c *PacketConn) ReadFrom(b []byte) (n int, from net.Addr, err error) {
 	return n, from, err
 }
 
-// WriteTo implements net.PacketConn.
+// WriteTo implements net.PacketConn. to is a *net.UDPAddr.
 func (c *PacketConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	if a, ok := to.(*net.UDPAddr); !ok || a == nil {
+		err := &net.AddrError{Err: "want a UDP address", Addr: fmt.Sprint(to)}
+		return 0, c.fail("write", &net.OpError{Err: err})
+	}
 	return c.call("write", false, func() (int, error) { return c.udp.WriteTo(b, to) })
 }
 
@@ -170,7 +175,7 @@ func (r *Request) Accept() (*Conn, error) {
 	ep, err := r.request.CreateEndpoint(&queue)
 	r.request.Complete(err != nil)
 	if err != nil {
-		return nil, &net.OpError{Op: "accept", Net: "tcp", Source: r.Local, Addr: r.Remote, Err: stackError(err)}
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Source: r.Local, Addr: r.Remote, Err: r.life.stackError(err)}
 	}
 	return r.life.conn(&queue, ep)
 }

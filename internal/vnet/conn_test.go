@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -121,6 +122,66 @@ func TestRefused(t *testing.T) {
 	}
 	<-echoed
 }
+
+// A request outlives its host, and can be answered then, and while the host is
+// killed.
+func TestRequestOfKilledHost(t *testing.T) {
+	for _, waiting := range []bool{false, true} {
+		p := newPair(t, "delay 1ms", "loss 100%", nil) // no handshake comes to its end
+		asked := make(chan *Request, 1)
+		if err := p.b.Intercept(func(r *Request) { asked <- r }); err != nil {
+			t.Fatal(err)
+		}
+		go p.a.DialContext(t.Context(), "tcp", "192.0.2.2:80")
+		r := <-asked
+		accepted := make(chan error)
+		accept := func() { accepted <- third(r.Accept()) }
+		if waiting {
+			go accept()
+			p.await("the answer to the SYN", func() bool { return p.seen[len(p.seen)-1].Direction == Down })
+		}
+		p.b.Kill()
+		if !waiting {
+			go accept()
+		}
+		if err := <-accepted; !errors.Is(err, ErrKilled) {
+			t.Errorf("Accept (waiting when the host was killed: %v) = %v, want %v", waiting, err, ErrKilled)
+		}
+		p.net.Close()
+	}
+}
+
+// As with package net, only a UDP address can be sent to, and no more than a
+// datagram holds: 65,535 − 20 − 8 bytes (RFC 768, RFC 791).
+func TestWriteTo(t *testing.T) {
+	p := newPair(t, "", "", nil)
+	_, b := p.udp("udp4")
+	c, err := p.a.ListenPacket("udp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &net.UDPAddr{IP: net.ParseIP("192.0.2.2"), Port: 53} // in 16 bytes
+	for _, bad := range []net.Addr{nil, (*net.UDPAddr)(nil), &net.TCPAddr{IP: to.IP, Port: 53}} {
+		var op *net.OpError
+		if _, err := c.WriteTo([]byte("x"), bad); !errors.As(err, &op) {
+			t.Errorf("WriteTo %T = %v, want a net.OpError", bad, err)
+		}
+	}
+	if _, err := c.WriteTo(make([]byte, 65_508), to); !errors.Is(err, syscall.EMSGSIZE) {
+		t.Errorf("WriteTo with 65,508 bytes = %v, want %v", err, syscall.EMSGSIZE)
+	}
+	buf := make([]byte, 65_536)
+	for _, size := range []int{0, 1, 65_507} {
+		if n, err := c.WriteTo(make([]byte, size), to); n != size || err != nil {
+			t.Fatalf("WriteTo with %d bytes = %d, %v", size, n, err)
+		}
+		if n, from, err := b.ReadFrom(buf); n != size || err != nil || from.String() != net.JoinHostPort("192.0.2.1", port(c)) {
+			t.Fatalf("ReadFrom = %d, %v, %v, want %d bytes", n, from, err, size)
+		}
+	}
+}
+
+func port(c net.PacketConn) string { return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port) }
 
 // Abort is a RST, CloseWrite a FIN of one direction.
 func TestEnds(t *testing.T) {

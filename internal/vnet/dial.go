@@ -79,7 +79,7 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	queue := new(waiter.Queue)
 	ep, terr := l.stack.NewEndpoint(tcp.ProtocolNumber, p, queue)
 	if terr != nil {
-		return fail(stackError(terr))
+		return fail(l.stackError(terr))
 	}
 	ep.SocketOptions().SetReuseAddress(true) // as package net does
 	if terr = ep.Bind(a); terr == nil {
@@ -87,7 +87,7 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	}
 	if terr != nil {
 		ep.Close()
-		return fail(stackError(terr))
+		return fail(l.stackError(terr))
 	}
 	s, err := l.add(gonet.NewTCPConn(queue, ep))
 	if err != nil {
@@ -119,7 +119,7 @@ func (l *life) udp(p tcpip.NetworkProtocolNumber, place func(tcpip.Endpoint) tcp
 	queue := new(waiter.Queue)
 	ep, err := l.stack.NewEndpoint(udp.ProtocolNumber, p, queue)
 	if err != nil {
-		return nil, stackError(err)
+		return nil, l.stackError(err)
 	}
 	// Without this, fragments have "don't fragment" set and all the same
 	// identification, so that those of two datagrams are put together.
@@ -129,7 +129,7 @@ func (l *life) udp(p tcpip.NetworkProtocolNumber, place func(tcpip.Endpoint) tcp
 	}
 	if err != nil {
 		ep.Close()
-		return nil, stackError(err)
+		return nil, l.stackError(err)
 	}
 	return l.packetConn(gonet.NewUDPConn(queue, ep))
 }
@@ -174,7 +174,7 @@ func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkPro
 	queue := new(waiter.Queue)
 	ep, err := l.stack.NewEndpoint(tcp.ProtocolNumber, p, queue)
 	if err != nil {
-		return nil, stackError(err)
+		return nil, l.stackError(err)
 	}
 	entry, ready := waiter.NewChannelEntry(waiter.WritableEvents | waiter.EventErr | waiter.EventHUp)
 	queue.EventRegister(&entry)
@@ -194,7 +194,7 @@ func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkPro
 	}
 	if err != nil {
 		ep.Close()
-		return nil, stackError(err)
+		return nil, l.stackError(err)
 	}
 	return l.conn(queue, ep)
 }

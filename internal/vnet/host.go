@@ -65,7 +65,8 @@ type Host struct {
 	nic   *nic // nil: the host is down
 	flows map[uint64]conversation
 
-	mu      sync.Mutex
+	turn    sync.Mutex    // held by Stop and Resume, so that the sockets are left as the last of them says
+	mu      sync.Mutex    // comes after turn
 	life    *life         // nil: the host is down
 	ended   chan struct{} // closed when the last life that was killed is over; nil: none was
 	lives   uint64        // so far
@@ -289,6 +290,8 @@ func (h *Host) alive() (*life, error) {
 // Stop stops the host's program, as SIGSTOP does: its calls do not go on. The
 // stack below lives: it acknowledges what comes until its buffers are full.
 func (h *Host) Stop() {
+	h.turn.Lock()
+	defer h.turn.Unlock()
 	h.mu.Lock()
 	l := h.life
 	if l == nil || h.stopped != nil {
@@ -304,6 +307,8 @@ func (h *Host) Stop() {
 
 // Resume lets the program go on.
 func (h *Host) Resume() {
+	h.turn.Lock()
+	defer h.turn.Unlock()
 	h.mu.Lock()
 	l, stopped := h.life, h.stopped
 	h.stopped = nil

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -300,6 +301,51 @@ func TestStopOverflowsUDP(t *testing.T) {
 	}
 	if s := p.a.Stats(); s.BufferFull != uint64(all-kept) || kept < 3 || kept > 10 {
 		t.Errorf("%d datagrams were kept with a buffer of 4096 bytes, %d dropped; %d were sent", kept, s.BufferFull, all)
+	}
+}
+
+// However the ends of a kill come together, a dial that waits says that the host
+// is down, not what its stack says while it ends.
+func TestKillEndsDials(t *testing.T) {
+	for range 30 {
+		p := newPair(t, "delay 1h", "", nil)
+		failed := make(chan error, 20)
+		for range cap(failed) {
+			go func() { failed <- third(p.a.DialContext(t.Context(), "tcp", "192.0.2.2:80")) }()
+		}
+		p.await("all SYNs", func() bool { return len(p.seen) == 2*cap(failed) })
+		p.a.Kill()
+		for range cap(failed) {
+			if err := <-failed; !errors.Is(err, ErrKilled) {
+				t.Errorf("Dial = %v, want %v", err, ErrKilled)
+			}
+		}
+		p.net.Close()
+	}
+}
+
+// Stop and Resume at one time leave the sockets as the last of them says: a read
+// that a program of another mind is left with would spin, or go on when it must
+// not.
+func TestStopAndResumeAtOnce(t *testing.T) {
+	p := newPair(t, "", "", nil)
+	var all [50]*Conn
+	for i := range all {
+		all[i], _ = p.tcp("tcp")
+	}
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Go(p.a.Stop)
+		both.Go(p.a.Resume)
+		both.Wait()
+		for _, c := range all {
+			c.mu.Lock()
+			nudged := c.nudged
+			c.mu.Unlock()
+			if nudged != p.a.Stopped() {
+				t.Fatalf("the host is stopped: %v; its connection is: %v", p.a.Stopped(), nudged)
+			}
+		}
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 
 // What the link loses, corrupts, doubles and reorders is repaired by TCP.
 func TestTCPRepairs(t *testing.T) {
-	p := newPair(t, "delay 1ms loss 3% duplicate 2% corrupt 2%", "delay 1ms reorder 5%", nil)
+	p := newPair(t, "delay 1ms loss 5% duplicate 2% corrupt 2%", "delay 1ms reorder 5%", nil)
 	a, b := p.tcp("tcp")
-	data := pattern(500_000)
+	data := pattern(2_000_000)
 	if got := transfer(t, a, b, data); !bytes.Equal(got, data) {
 		t.Errorf("%d bytes arrived, not as the %d that were sent", len(got), len(data))
 	}

@@ -311,10 +311,13 @@ func systemError(err error) error {
 	return nil
 }
 
-// stackError words one of the stack's errors.
-func stackError(err tcpip.Error) error {
-	if err == nil {
-		return nil
+// stackError words one of the stack's errors. What a stack says while it is taken
+// down is that the host was killed.
+func (l *life) stackError(err tcpip.Error) error {
+	select {
+	case <-l.dead:
+		return ErrKilled
+	default:
 	}
 	plain := errors.New(err.String())
 	if known := systemError(plain); known != nil {
