@@ -280,7 +280,7 @@ func TestBadOptions(t *testing.T) {
 		{"loss", func(o *Options) { o.Loss = 1.2 }, []string{"120", "100%"}},
 		{"messages", func(o *Options) { o.Messages = 0 }, []string{"messages 0", "1 to"}},
 		{"rate", func(o *Options) { o.Rate = math.NaN() }, []string{"NaN", "more than 0"}},
-		{"long", func(o *Options) { o.Rate = 0.001 }, []string{"30000 s", "3600"}},
+		{"long", func(o *Options) { o.Rate = 0.001 }, []string{"25000 s", "3600"}},
 		{"size", func(o *Options) { o.Size = 7 }, []string{"size 7", "40 to 4096"}},
 		{"runs", func(o *Options) { o.Runs = 0 }, []string{"runs 0", "1 to 1000"}},
 		{"fault", func(o *Options) { o.Faults = []string{"flood"} }, []string{`"flood"`, "none, loss-1"}},

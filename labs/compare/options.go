@@ -29,7 +29,7 @@ type Options struct {
 
 // Defaults returns what `wirelab compare` does when nothing is said.
 func Defaults() Options {
-	return Options{Seed: 1, Runs: 1, Messages: 30, Rate: 10, Size: 200, Loss: -1}
+	return Options{Seed: 1, Runs: 1, Messages: 25, Rate: 10, Size: 200, Loss: -1}
 }
 
 // Bounds of Options: a run stays within minutes.
