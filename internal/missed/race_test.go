@@ -189,6 +189,7 @@ func everyoneAtOnce(t *testing.T, cfg Config) {
 	extras.Wait()
 	if fake != nil {
 		fake.set(func(f *fakeStore) { f.fail = nil })
+		settle(q) // a commit that the disk refused before may still be under way
 	}
 	if err := settle(q); err != nil {
 		t.Error(err)
