@@ -36,7 +36,7 @@ func measure(f, rev *side, s *Segment) time.Duration {
 	if s.Control&ACK == 0 || !rev.baseSet {
 		return sample
 	}
-	for r := &rev.flying; r.n > 0 && !after(r.end[r.at], s.Ack); r.n-- {
+	for r := &rev.flying; r.n > 0 && upTo(r.end[r.at], s.Ack); r.n-- {
 		if d := s.Time - r.time[r.at]; r.end[r.at] == s.Ack && d >= 0 {
 			sample = time.Duration(d)
 		}

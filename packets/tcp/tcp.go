@@ -22,7 +22,8 @@
 //	 4  keep_alive: at most one byte, seq = F.nextSeq − 1, not C.
 //	 5  window_update: same, window ≠ 0 and ≠ F.window.
 //	 6  window_full: payload, not C, seq + len = R.lastAck + R.window, scaled
-//	    unless R has sent nothing but its SYN; not if R's scale is unknown.
+//	    unless R has sent nothing but its SYN (2³² − 1 if it has sent nothing at
+//	    all); not if R's scale is unknown.
 //	 7  keep_alive_ack: same, window ≠ 0 and = F.window, R's latest was a
 //	    keep_alive; zero_window_probe_ack: same, window = F.window = 0, R's latest
 //	    was a probe; then on to 9.
@@ -136,7 +137,7 @@ type side struct {
 	scale   int16  // shift of the window plus 1; 0 is unknown, scaleOff none
 	seen    bool   // has sent something
 	baseSet bool   // base and una are set
-	first   bool   // has sent nothing since its SYN
+	first   bool   // has sent nothing with ACK and without SYN since its SYN
 	flying  ring
 }
 
@@ -145,10 +146,11 @@ const (
 	scaleOff = -1
 )
 
-// Modulo 2³² (RFC 9293, section 3.4). Numbers just 2³¹ apart are both before and
-// after each other, as in tshark.
+// Modulo 2³² (RFC 9293, section 3.4). Numbers just 2³¹ apart are each before and
+// after the other, as in tshark.
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 func after(a, b uint32) bool  { return int32(b-a) < 0 }
+func upTo(a, b uint32) bool   { return int32(a-b) <= 0 }
 
 // Add analyses the segment s that the endpoint dir, 0 or 1, has sent. Which of
 // the two is 0 makes no difference; an endpoint that talks with itself is 0 only.
@@ -235,11 +237,7 @@ func acks(f, rev *side, s *Segment) (flags Flags) {
 		flags |= KeepAlive
 	}
 	if s.Len > 0 {
-		shift := rev.scale - 1
-		if rev.first || rev.scale == scaleOff {
-			shift = 0
-		}
-		if rev.scale != 0 && s.Seq+uint32(s.Len) == rev.lastAck+rev.window<<shift {
+		if rev.scale != 0 && s.Seq+uint32(s.Len) == rev.lastAck+rev.room() {
 			flags |= WindowFull
 		}
 		return flags
@@ -264,6 +262,18 @@ func acks(f, rev *side, s *Segment) (flags Flags) {
 	return flags
 }
 
+// room returns the window in bytes. Of a side that has sent nothing it is as
+// large as can be, which can make a window_full, too.
+func (f *side) room() uint32 {
+	switch {
+	case !f.seen:
+		return 1<<32 - 1
+	case f.first || f.scale == scaleOff:
+		return f.window // the window of a SYN is not scaled (RFC 7323, section 2.2)
+	}
+	return f.window << (f.scale - 1)
+}
+
 // ackLost is rule 10.
 func ackLost(rev *side, s *Segment) Flags {
 	if s.Control&ACK == 0 || rev.maxAck == 0 || !after(s.Ack, rev.maxAck) {
@@ -283,7 +293,7 @@ func ackLost(rev *side, s *Segment) Flags {
 
 // again is rule 11.
 func (c *Conversation) again(f, rev *side, s *Segment) Flags {
-	if s.Len > 0 && rev.lastAck != 0 && !after(s.Seq+uint32(s.Len), rev.lastAck) {
+	if s.Len > 0 && rev.lastAck != 0 && upTo(s.Seq+uint32(s.Len), rev.lastAck) {
 		return SpuriousRetransmission | Retransmission
 	}
 	if f.nextSeq == 0 || !before(s.Seq, f.nextSeq) || s.Len > 1 && s.Seq == f.nextSeq-1 {
