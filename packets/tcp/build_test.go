@@ -21,14 +21,13 @@ type capture struct {
 	file *os.File
 	w    *pcapng.Writer
 	n    int
-	snap int // bytes kept of each packet; 0 is all
-	link uint16
+	snap int // bytes kept of each IP packet; 0 is all
 }
 
-// newCapture opens a file for packets that begin as link says (0: with IP).
-func newCapture(t testing.TB, link uint16) *capture {
+// newCapture opens a file with two interfaces: raw IP and Ethernet.
+func newCapture(t testing.TB) *capture {
 	t.Helper()
-	c := &capture{t: t, name: filepath.Join(t.TempDir(), "made.pcapng"), link: link}
+	c := &capture{t: t, name: filepath.Join(t.TempDir(), "made.pcapng")}
 	var err error
 	if c.file, err = os.Create(c.name); err != nil {
 		t.Fatal(err)
@@ -36,17 +35,24 @@ func newCapture(t testing.TB, link uint16) *capture {
 	if c.w, err = pcapng.NewWriter(c.file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = c.w.Describe(pcapng.Interface{Name: "made", LinkType: link}); err != nil {
-		t.Fatal(err)
+	for _, link := range []uint16{pcapng.LinkTypeRaw, 1} {
+		if _, err = c.w.Describe(pcapng.Interface{LinkType: link}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
 
-func (c *capture) write(at int64, data []byte) {
+// write adds an IP packet, raw or, with VLANs, on Ethernet.
+func (c *capture) write(at int64, ip []byte, vlans ...uint16) {
 	c.t.Helper()
-	p := pcapng.Packet{Time: time.Unix(0, at), Data: data, Length: len(data)}
+	p := pcapng.Packet{Time: time.Unix(0, at), Length: len(ip), Data: ip}
 	if c.snap > 0 {
-		p.Data = data[:min(len(data), c.snap)]
+		p.Data = ip[:min(len(ip), c.snap)]
+	}
+	if vlans != nil {
+		p.Interface = 1
+		p.Data, p.Length = ether(p.Data, vlans...), len(ether(ip, vlans...))
 	}
 	if err := c.w.Write(&p); err != nil {
 		c.t.Fatal(err)

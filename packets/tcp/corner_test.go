@@ -36,7 +36,8 @@ func readCorners(t *testing.T) (all []*corner, lines []string) {
 	lines = strings.Split(string(text), "\n")
 	for i, line := range lines {
 		if name, ok := strings.CutPrefix(line, "-- "); ok {
-			all = append(all, &corner{name: name, options: name})
+			name, options, _ := strings.Cut(name, " | ")
+			all = append(all, &corner{name: name, options: options})
 			continue
 		}
 		if line == "" || line[0] == '#' {
@@ -74,96 +75,84 @@ func readCorners(t *testing.T) (all []*corner, lines []string) {
 	return all, lines
 }
 
-// write returns a capture of the case.
-func (c *corner) write(t *testing.T) string {
-	t.Helper()
-	has := func(option string) bool { return strings.Contains(c.options, " "+option) }
-	link := uint16(0)
+// write adds the case to a capture; id tells its addresses from others.
+func (c *corner) write(out *capture, id int) {
 	var vlans []uint16
-	switch {
-	case has("vlan"):
-		link, vlans = 1, []uint16{7}
-	case has("qinq"):
-		link, vlans = 1, []uint16{7, 8}
-	}
-	out := newCapture(t, link)
-	if _, n, ok := strings.Cut(c.options, "snap="); ok {
-		out.snap, _ = strconv.Atoi(n)
-	}
-	e := endpoints{v6: has("ipv6")}
-	for i := range c.segments {
-		ip := e.packet(c.dir[i], &c.segments[i])
-		if link == 1 {
-			ip = ether(ip, vlans...)
+	e := endpoints{id: id}
+	out.snap = 0
+	for _, option := range strings.Fields(c.options) {
+		switch n, isSnap := strings.CutPrefix(option, "snap="); {
+		case isSnap:
+			out.snap, _ = strconv.Atoi(n)
+		case option == "ipv6":
+			e.v6 = true
+		case option == "vlan":
+			vlans = []uint16{7}
+		case option == "qinq":
+			vlans = []uint16{7, 8}
+		case option == "stamps":
+			e.opts = []byte{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1}
 		}
-		out.write(c.segments[i].Time, ip)
+	}
+	for i := range c.segments {
+		out.write(c.segments[i].Time, e.packet(c.dir[i], &c.segments[i]), vlans...)
+	}
+}
+
+// one returns a capture of all cases.
+func one(t *testing.T, all []*corner) string {
+	out := newCapture(t)
+	for i, c := range all {
+		c.write(out, i+1)
 	}
 	return out.done()
 }
 
+// The file has the flags for those who have no tshark.
 func TestCorners(t *testing.T) {
-	all, lines := readCorners(t)
+	all, _ := readCorners(t)
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
-			file := c.write(t)
-			var got []string
+			i := 0
 			var conv tcp.Conversation
-			read(t, file, func(_ *packets.Packet, _ pair, dir int, s *tcp.Segment) {
-				r := conv.Add(dir, s)
-				got = append(got, r.Flags.String())
+			read(t, one(t, []*corner{c}), func(_ *packets.Packet, _ pair, dir int, s *tcp.Segment) {
+				if got := conv.Add(dir, s).Flags.String(); got != c.want[i] {
+					t.Errorf("%s:%d: flags %q, want %q", corners, c.at[i]+1, got, c.want[i])
+				}
+				i++
 			})
-			if len(got) != len(c.want) {
-				t.Fatalf("%d segments read of %d", len(got), len(c.want))
-			}
-			if *update {
-				said := oracle(t, file)
-				for i, at := range c.at {
-					cut := strings.LastIndex(lines[at], "=")
-					lines[at] = strings.TrimRight(lines[at][:cut]+"= "+said[i+1].flags.String(), " ")
-				}
-				return
-			}
-			for i := range got {
-				if got[i] != c.want[i] {
-					t.Errorf("%s:%d: flags %q, want %q", corners, c.at[i]+1, got[i], c.want[i])
-				}
+			if i != len(c.want) {
+				t.Errorf("%d segments read of %d", i, len(c.want))
 			}
 		})
+	}
+}
+
+// The flags in the file are tshark's.
+func TestCornersAreTsharks(t *testing.T) {
+	tshark(t)
+	all, lines := readCorners(t)
+	file := one(t, all)
+	said := oracle(t, file)
+	n := 0
+	for _, c := range all {
+		for i, at := range c.at {
+			n++
+			got := said[n].flags.String()
+			if *update {
+				cut := strings.LastIndex(lines[at], "=")
+				lines[at] = strings.TrimRight(lines[at][:cut]+"= "+got, " ")
+			} else if got != c.want[i] {
+				t.Errorf("%s:%d: tshark says %q, not %q", corners, at+1, got, c.want[i])
+			}
+		}
 	}
 	if *update {
 		if err := os.WriteFile(corners, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// The file's flags are tshark's. The cases are one capture, with addresses of
-// their own, where they can be: tshark takes long to start.
-func TestCornersAreTsharks(t *testing.T) {
-	tshark(t)
-	all, _ := readCorners(t)
-	whole := newCapture(t, 0)
-	var want []string
-	for i, c := range all {
-		if strings.Contains(c.options, "snap=") || strings.Contains(c.options, "vlan") || strings.Contains(c.options, "qinq") {
-			file := c.write(t)
-			compare(t, file, false)
-			continue
-		}
-		e := endpoints{id: i + 1, v6: strings.Contains(c.options, "ipv6")}
-		for j := range c.segments {
-			whole.write(c.segments[j].Time, e.packet(c.dir[j], &c.segments[j]))
-		}
-		want = append(want, c.want...)
-	}
-	file := whole.done()
-	sum := compare(t, file, true)
-	said := oracle(t, file)
-	for i, w := range want {
-		if got := said[i+1].flags.String(); got != w {
-			t.Errorf("packet %d: tshark says %q, %s has %q", i+1, got, corners, w)
-		}
-	}
+	sum := compare(t, file, false)
 	t.Log(sum.String())
 	if i := slices.Index(sum.flags[:], 0); i >= 0 {
 		t.Errorf("no case has %s", tcp.Names()[i])

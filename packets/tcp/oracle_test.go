@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"wirelab/packets"
@@ -35,15 +36,21 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
+// version is what tshark says of itself; asking takes long.
+var version = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("tshark", "--version").Output()
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line, err
+})
+
 // tshark returns the path of tshark 4.0: other versions decide otherwise.
 func tshark(t testing.TB) string {
 	t.Helper()
 	path := tool(t, "tshark")
-	out, err := exec.Command(path, "--version").Output()
+	line, err := version()
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
 	if !strings.Contains(line, " 4.0.") {
 		missing(t, line+": want 4.0")
 	}
@@ -162,7 +169,7 @@ func read(t testing.TB, file string, see func(p *packets.Packet, k pair, dir int
 		}
 		see(&p, k, dir, &tcp.Segment{
 			Time: p.Time.UnixNano(), Seq: h.Seq, Ack: h.Ack, Len: h.PayloadLen,
-			Window: h.Window, Control: h.Control, Scale: h.Options.Scale,
+			Window: h.Window, Control: h.Control, Scale: h.Options.Scale, Cut: !h.Options.Received,
 		})
 	}
 }

@@ -126,14 +126,19 @@ func TestSoup(t *testing.T) {
 	}
 	var sum tally
 	for file := range files {
-		c := newCapture(t, 0)
+		c := newCapture(t)
 		for i := range conversations {
 			g := &soup{rand: rand.New(rand.NewPCG(uint64(file), uint64(i))), now: start + int64(i)*1_000_000_000_000}
 			g.begin()
 			e := endpoints{id: i, v6: i%4 == 0}
 			for range 1 + g.rand.IntN(60) {
 				dir, s := g.segment()
-				c.write(s.Time, e.packet(dir, &s))
+				ip := e.packet(dir, &s)
+				c.snap = 0
+				if s.Scale >= 0 && g.rand.IntN(4) == 0 { // the options are cut
+					c.snap = len(ip) - s.Len - 1 - g.rand.IntN(4)
+				}
+				c.write(s.Time, ip)
 			}
 		}
 		sum.add(compare(t, c.done(), false))

@@ -41,8 +41,9 @@
 //	    retransmission: back. With fast and spurious it is set, too.
 //	12  F.nextSeq = the end if that is more, unless a probe. Then, if seq =
 //	    F.maxAck or that is unset, F.maxAck = F.nextSeq, unless a probe.
-//	13  SYN: the window scale; one side without it turns off both. ACK without
-//	    SYN: the initial RTT is the time since the latest SYN without ACK, once.
+//	13  SYN: the window scale; one side without it turns off both, but not if a
+//	    snap length cut the options. ACK without SYN: the initial RTT is the time
+//	    since the latest SYN without ACK, once.
 //
 // The rules were found by experiment with tshark 4.0.17, and the tests compare
 // every packet with it. Version 4.4 decides some of them otherwise.
@@ -85,12 +86,18 @@ type Segment struct {
 	Window  uint16 // as in the header, not scaled
 	Control uint8  // FIN, SYN, …
 	Scale   int8   // the window scale option's shift; −1 if there is none
+	Cut     bool   // a snap length left out bytes of the options, perhaps the scale's
 }
 
 // A Result is what the analysis says of one segment. F is its sender's side.
 type Result struct {
-	Flags  Flags
-	Number uint32 // with DuplicateAck: which one, from 1
+	Flags Flags
+
+	// Silent is what tshark keeps to itself: it prints no flag of a segment whose
+	// options were cut, but goes on as if it had. Flags is empty then.
+	Silent Flags
+
+	Number uint32 // of a DuplicateAck: which one, from 1; else 0
 
 	// New says that the segment begins another connection with the same
 	// addresses and ports: what was known of the former is forgotten.
@@ -175,6 +182,9 @@ func (c *Conversation) Add(dir int, s *Segment) Result {
 	f.advance(s, flags)
 	r.InitialRTT = c.handshake(f, rev, s)
 
+	if s.Cut {
+		r.Flags, r.Silent = 0, r.Flags
+	}
 	r.RelSeq = s.Seq - f.base
 	if s.Control&ACK != 0 {
 		r.RelAck = s.Ack - rev.base
@@ -336,9 +346,11 @@ func (c *Conversation) handshake(f, rev *side, s *Segment) time.Duration {
 		if s.Scale >= 0 {
 			f.scale = int16(s.Scale) + 1
 		}
-		if f.scale == 0 {
+		switch {
+		case s.Cut:
+		case f.scale == 0:
 			f.scale, rev.scale = scaleOff, scaleOff
-		} else if s.Control&ACK != 0 && rev.scale == scaleOff {
+		case s.Control&ACK != 0 && rev.scale == scaleOff:
 			f.scale = scaleOff
 		}
 		if s.Control&ACK == 0 {
