@@ -48,7 +48,7 @@ func TestKernel(t *testing.T) {
 	record := func(ns, device, name string, args ...string) string {
 		file := filepath.Join(dir, name+".pcap")
 		capturing(t, append(append([]string{ip, "netns", "exec", ns, dump, "-i", device, "-w", file,
-			"-Z", "root", "-B", "16384", "--immediate-mode", "--time-stamp-precision=nano"}, args...), "tcp"))
+			"-Z", "root", "-B", "16384", "-U", "--time-stamp-precision=nano"}, args...), "tcp"))
 		return file
 	}
 	var files []string
@@ -56,9 +56,11 @@ func TestKernel(t *testing.T) {
 		files = []string{
 			record(a, "veth0", "near"), record(b, "veth0", "far"), record(b, "veth0", "cut", "-s", "60"), record(b, "lo", "loopback"),
 		}
-		traffic(t, ip, a, b, "192.0.2.2:4000")
-		traffic(t, ip, a, b, "[2001:db8::2]:4000")
-		traffic(t, ip, b, b, "127.0.0.1:4000")
+		var wg sync.WaitGroup
+		for _, way := range [][2]string{{a, "192.0.2.2:4000"}, {a, "[2001:db8::2]:4000"}, {b, "127.0.0.1:4000"}} {
+			wg.Go(func() { traffic(t, ip, way[0], b, way[1]) })
+		}
+		wg.Wait()
 		run(ip, "netns", "exec", a, tc, "qdisc", "add", "dev", "veth0", "root", "tbf", "rate", "50mbit", "burst", "10kb", "limit", "30kb")
 		traffic(t, ip, a, b, "192.0.2.2:4000")
 	})
@@ -84,7 +86,9 @@ func capturing(t *testing.T, args []string) {
 	}
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGINT) // ip exec'd it: it has the process
-		cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
 	})
 	for lines := bufio.NewScanner(pipe); lines.Scan(); {
 		if strings.Contains(lines.Text(), "listening on") {
@@ -100,23 +104,28 @@ func traffic(t *testing.T, ip, a, b, addr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	start := func(ns, role string) (*exec.Cmd, *bufio.Scanner) {
+	start := func(ns, role string) (*exec.Cmd, *bufio.Scanner, error) {
 		cmd := exec.CommandContext(ctx, ip, "netns", "exec", ns, os.Args[0], "-test.run=^TestPeer$")
 		cmd.Env = append(os.Environ(), "WIRELAB_TCP_PEER="+role+" "+addr)
 		cmd.Stderr = os.Stderr
 		pipe, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+		if err == nil {
+			err = cmd.Start()
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd, bufio.NewScanner(pipe)
+		return cmd, bufio.NewScanner(pipe), err
 	}
-	server, said := start(b, "server")
+	server, said, err := start(b, "server")
+	if err != nil {
+		t.Error(err)
+		return
+	}
 	for said.Scan() && said.Text() != "ready" {
 	}
-	client, said := start(a, "client")
+	client, said, err := start(a, "client")
+	if err != nil {
+		t.Error(err)
+		return
+	}
 	for said.Scan() {
 		if line := said.Text(); strings.HasPrefix(line, "error") {
 			t.Error(line)
@@ -173,7 +182,6 @@ func serve(addr string) {
 			case 'r': // reset
 				tcp.SetLinger(0)
 			case 'z': // read nothing until the window is long full
-				tcp.SetReadBuffer(4096)
 				<-time.After(1500 * time.Millisecond)
 				io.Copy(io.Discard, c)
 			case 'k': // let the connection idle
@@ -251,6 +259,21 @@ func call(addr string) error {
 			}
 			return nil
 		},
+		func() error { // one port again and again
+			var d net.Dialer
+			d.LocalAddr = &net.TCPAddr{Port: 4100}
+			for range 5 {
+				c, err := d.Dial("tcp", addr)
+				if err != nil {
+					return err
+				}
+				c.Write([]byte("egood bye"))
+				io.ReadFull(c, make([]byte, 8))
+				c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			}
+			return nil
+		},
 		func() error { // a port that nobody has
 			refused := addr[:strings.LastIndex(addr, ":")] + ":4001"
 			for range 5 {
@@ -266,7 +289,7 @@ func call(addr string) error {
 			if err != nil {
 				return err
 			}
-			c.Write(make([]byte, 8_000_000))
+			c.Write(make([]byte, 12_000_000))
 			return c.Close()
 		},
 		func() error { // idle

@@ -167,8 +167,10 @@ func read(t testing.TB, file string, see func(p *packets.Packet, k pair, dir int
 		if k.a.Compare(k.b) > 0 {
 			k.a, k.b, dir = k.b, k.a, 1
 		}
+		// An IP length that is more than the frame's counts as the frame's.
+		header := h.Transport + int(p.Data[h.Transport+12]>>4)*4
 		see(&p, k, dir, &tcp.Segment{
-			Time: p.Time.UnixNano(), Seq: h.Seq, Ack: h.Ack, Len: h.PayloadLen,
+			Time: p.Time.UnixNano(), Seq: h.Seq, Ack: h.Ack, Len: min(h.PayloadLen, p.Length-header),
 			Window: h.Window, Control: h.Control, Scale: h.Options.Scale, Cut: !h.Options.Received,
 		})
 	}
@@ -223,7 +225,7 @@ func compare(t testing.TB, file string, orderly bool) tally {
 			complain("number of the duplicate ACK", r.Number, v.number)
 		case r.InitialRTT > 0 && v.initial != "" && seconds(t, v.initial) != r.InitialRTT.Nanoseconds():
 			complain("initial RTT", r.InitialRTT, v.initial)
-		case orderly && r.RTT > 0 && (v.rtt == "" || seconds(t, v.rtt) != r.RTT.Nanoseconds()):
+		case orderly && r.RTT > 0 && !s.Cut && (v.rtt == "" || seconds(t, v.rtt) != r.RTT.Nanoseconds()):
 			complain("RTT", r.RTT, v.rtt)
 		default:
 			bad--
@@ -240,8 +242,10 @@ func compare(t testing.TB, file string, orderly bool) tally {
 			}
 		}
 	})
-	for n := range want {
-		t.Errorf("%s: packet %d is TCP for tshark and not for us", file, n)
+	for n, v := range want { // a damaged header, or the first of fragments
+		if v.flags != 0 {
+			t.Errorf("%s: packet %d is not TCP for us, tshark says %v", file, n, v.flags)
+		}
 	}
 	return sum
 }

@@ -22,15 +22,20 @@ func (r *ring) push(end uint32, t int64) {
 }
 
 // measure notes what F sent, for a later sample, and returns the sample that the
-// acknowledgement in s is for what R sent, or −1. It runs before F advances.
-func measure(f, rev *side, s *Segment) time.Duration {
-	if s.Len > 0 || s.Control&(SYN|FIN) != 0 {
-		switch end := s.end(); {
-		case f.nextSeq != 0 && before(s.Seq, f.nextSeq):
-			f.flying.n = 0
-		case f.nextSeq == 0 || after(end, f.nextSeq):
+// acknowledgement in s is for what R sent, or −1. It runs before F advances. A
+// probe is no sample, nor what follows it: the probe's byte is sent again.
+func measure(f, rev *side, s *Segment, flags Flags) time.Duration {
+	switch end := s.end(); {
+	case flags&ZeroWindowProbe != 0:
+		f.probed = true
+	case end == s.Seq:
+	case f.seen && before(s.Seq, f.nextSeq):
+		f.flying.n = 0
+	case !f.seen || after(end, f.nextSeq):
+		if !f.probed {
 			f.flying.push(end, s.Time)
 		}
+		f.probed = false
 	}
 	sample := time.Duration(-1)
 	if s.Control&ACK == 0 || !rev.baseSet {

@@ -144,6 +144,7 @@ type side struct {
 	scale   int16  // shift of the window plus 1; 0 is unknown, scaleOff none
 	seen    bool   // has sent something
 	baseSet bool   // base and una are set
+	probed  bool   // a probe was sent since nextSeq was set
 	first   bool   // has sent nothing with ACK and without SYN since its SYN
 	flying  ring
 }
@@ -178,7 +179,7 @@ func (c *Conversation) Add(dir int, s *Segment) Result {
 		flags |= c.again(f, rev, s)
 	}
 	r.Flags |= flags
-	r.RTT = measure(f, rev, s)
+	r.RTT = measure(f, rev, s, flags)
 	f.advance(s, flags)
 	r.InitialRTT = c.handshake(f, rev, s)
 
@@ -189,7 +190,7 @@ func (c *Conversation) Add(dir int, s *Segment) Result {
 	if s.Control&ACK != 0 {
 		r.RelAck = s.Ack - rev.base
 	}
-	if after(f.nextSeq, f.una) {
+	if !upTo(f.nextSeq, f.una) {
 		r.InFlight = f.nextSeq - f.una
 	}
 	return r
