@@ -21,7 +21,7 @@ func (p *Plot) Text(width, height int, palette *style.Palette) string {
 	x, y, any := t.ranges()
 	legend, notes := t.legend(), t.notes(max(2, height/8))
 	t.rows = max(height-5-len(legend)-len(notes), 3)
-	t.y = newRuler(&t.Y, y, max(t.rows/4, 2), true)
+	t.y = newRuler(&t.Y, y, max(t.rows/3, 2), true)
 	for _, l := range t.y.labels {
 		t.gutter = max(t.gutter, cells.Width(l))
 	}
