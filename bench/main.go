@@ -28,6 +28,7 @@ type bench struct {
 	Rounds   int           // of each server in each setting
 	Duration time.Duration // measured interval of a round
 	Dir      string        // for data; the disk under test
+	Capture  int64         // bytes of the large capture
 	Log      io.Writer     // progress
 
 	rooms   int  // used so far: each round has a new one
@@ -46,6 +47,7 @@ var parts = []struct {
 	{"durable", (*bench).durable},
 	{"catchup", (*bench).catchup},
 	{"relay", (*bench).relay},
+	{"packets", (*bench).packets},
 }
 
 func main() {
@@ -66,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
-	b := bench{Log: stderr}
+	b := bench{Log: stderr, Capture: 1e9}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	part := flags.String("part", strings.Join(names, ","), "what to measure, separated by commas")
@@ -83,7 +85,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if *quick {
-		b.Rounds, b.Duration = 1, 500*time.Millisecond
+		b.Rounds, b.Duration, b.Capture = 1, 500*time.Millisecond, 1e8
 	}
 	if b.Duration > 5*time.Second || b.Duration <= 0 || b.Rounds < 1 {
 		// A round must be over before the server's first ping.
