@@ -33,33 +33,50 @@ func identify(seed maphash.Seed, p *packets.Packet, h *packets.Headers, limit in
 	if h.Version == 0 || h.Network < 0 {
 		return identity{network: maphash.Bytes(seed, p.Data), transport: 1, payload: 1}
 	}
-	var b [80]byte
-	n := copy(b[:], ipAddresses(p.Data[h.Network:], h.Version))
+	// The parts begin where they would if no bit were changed, and not where a
+	// changed header says.
+	ip := p.Data[h.Network:]
+	ip = ip[:min(len(ip), max(h.IPLength, 0))]
+	var b [60]byte
+	n := copy(b[:], ipAddresses(ip, h.Version))
 	binary.BigEndian.PutUint32(b[n:], h.ID)
-	binary.BigEndian.PutUint32(b[n+4:], uint32(h.Fragment))
-	binary.BigEndian.PutUint32(b[n+8:], uint32(h.PayloadLen))
-	b[n+12] = h.Protocol
-	id := identity{network: maphash.Bytes(seed, b[:n+13])}
-	if h.Transport >= 0 && h.Body >= h.Transport {
-		head := p.Data[h.Transport:h.Body]
-		n := copy(b[:], head) // a TCP header has at most 60 bytes
-		switch {
-		case h.TCP && n >= 20:
-			b[16], b[17] = 0, 0
-			if h.Control&packets.SYN != 0 {
-				n = 20 // a router may change the MSS
-			}
-		case h.UDP && n >= 8:
-			b[6], b[7] = 0, 0
-		}
-		id.transport = maphash.Bytes(seed, b[:n])
+	binary.BigEndian.PutUint16(b[n+4:], uint16(h.Fragment))
+	b[n+6] = h.Protocol
+	id := identity{network: maphash.Bytes(seed, b[:n+7])}
+	body := ip[min(networkBody(ip, h), len(ip)):]
+	fixed, sum := 0, 0 // of the transport header
+	switch {
+	case h.Fragment > 0:
+	case h.Protocol == packets.ProtocolTCP:
+		fixed, sum = 20, 16
+	case h.Protocol == packets.ProtocolUDP:
+		fixed, sum = 8, 6
 	}
-	payload := h.Payload
-	if limit > 0 && len(payload) > limit {
-		payload = payload[:limit]
+	n = copy(b[:min(fixed, len(b))], body)
+	if n > sum+1 {
+		b[sum], b[sum+1] = 0, 0
 	}
-	id.payload = maphash.Bytes(seed, payload)
+	id.transport = maphash.Bytes(seed, b[:n])
+	rest := body[n:]
+	if h.TCP && h.Control&packets.SYN != 0 { // a router may change the MSS
+		rest = h.Payload
+	}
+	if limit > 0 && len(rest) > limit {
+		rest = rest[:limit]
+	}
+	id.payload = maphash.Bytes(seed, rest) ^ uint64(h.IPLength)
 	return id
+}
+
+// networkBody returns where the IP header of ip ends.
+func networkBody(ip []byte, h *packets.Headers) int {
+	switch {
+	case h.Version == 4 && len(ip) > 0:
+		return int(ip[0]&15) * 4
+	case h.Transport >= 0:
+		return h.Transport - h.Network
+	}
+	return 40
 }
 
 // ipAddresses returns the bytes of both addresses.

@@ -1,6 +1,9 @@
 package loss
 
 import (
+	"maps"
+	"slices"
+
 	"wirelab/packets"
 	"wirelab/packets/tcp"
 )
@@ -259,8 +262,8 @@ func (j *Judge) truth(p *Passage) *truth {
 
 // Flush says what of all that was lost was never sent again.
 func (j *Judge) Flush() {
-	for _, t := range j.truths {
-		j.finish(t)
+	for _, k := range slices.Sorted(maps.Keys(j.truths)) {
+		j.finish(j.truths[k])
 	}
 	j.truths = nil
 }

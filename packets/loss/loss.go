@@ -108,6 +108,7 @@ type Passage struct {
 	Flags        tcp.Flags // of the analysis where it left
 	ArrivedFlags tcp.Flags // and where it arrived
 	SentFlow     int       // flow.Flow.Number where it left; 0 is none
+	SentDir      int       // direction in that flow
 	ReceivedFlow int
 	copiesDue    int
 }
@@ -137,7 +138,8 @@ type Sighting struct {
 	Packet  *packets.Packet
 	Headers *packets.Headers
 	Flags   tcp.Flags
-	Flow    int
+	Flow    int // flow.Flow.Number at this place; 0 is none
+	FlowDir int // direction in it
 }
 
 // said splits a comment of the link: the reason of a loss, or a note.

@@ -16,9 +16,9 @@ const (
 	// DefaultPackets is how many packets are waited for at a time. They take some
 	// 50 MB.
 	DefaultPackets = 1 << 17
-	// strays is how many arrivals that fit nothing are remembered for a packet
-	// that was changed on its way.
-	strays = 64
+	// nearby is how many packets an arrival that fits nothing is compared with, as
+	// one that was changed on its way.
+	nearby = 4096
 )
 
 // A Config says how to match.
@@ -52,19 +52,25 @@ type Matcher struct {
 
 // A wayState is what is known of one direction of one link.
 type wayState struct {
-	first, last time.Time // sightings at the far end
-	left        time.Time // the first at the near end
+	from, to    *place
 	least, most time.Duration
-	any         bool
+	any         bool // something arrived: least and most count
+	unseen      int  // arrivals that were not seen to leave
+	unseenFirst time.Time
+	unseenLast  time.Time
 	newest      uint64 // entry after the newest that arrived
-	stray       [strays]stray
-	strays      int
 }
 
-// A stray is an arrival that fits nothing.
-type stray struct {
-	id    identity
-	entry uint64 // plus 1; 0 is none
+// A place is one end of a link: when something was seen there first and last.
+type place struct{ first, last time.Time }
+
+func (q *place) see(t time.Time) {
+	if q.first.IsZero() || t.Before(q.first) {
+		q.first = t
+	}
+	if t.After(q.last) {
+		q.last = t
+	}
 }
 
 // An entry is a passage under way.
@@ -76,7 +82,7 @@ type entry struct {
 	since  time.Time // on the matcher's clock, which never goes back
 	next   uint64    // of those that are alike, plus 1
 	passed bool
-	stray  bool
+	stray  bool // an arrival with a wrong checksum
 	pair   uint32
 }
 
@@ -105,8 +111,11 @@ func (m *Matcher) at(number uint64) *entry { return &m.queue[number&uint64(len(m
 func (m *Matcher) way(link, dir int) *wayState {
 	w := m.ways[2*link+dir]
 	if w == nil {
-		w = &wayState{}
-		m.ways[2*link+dir] = w
+		near, far := &place{}, &place{}
+		w = &wayState{from: near, to: far}
+		m.ways[2*link] = w
+		m.ways[2*link+1] = &wayState{from: far, to: near}
+		w = m.ways[2*link+dir]
 	}
 	return w
 }
@@ -133,19 +142,12 @@ func (m *Matcher) Add(s *Sighting) {
 	w := m.way(s.Link, s.Dir)
 	switch s.Role {
 	case Left:
-		if w.left.IsZero() {
-			w.left = s.Time
-		}
+		w.from.see(s.Time)
 		m.leave(s, id, hash)
 	case Passed:
 		m.pass(s, id, hash)
 	case Arrived:
-		if w.first.IsZero() {
-			w.first = s.Time
-		}
-		if s.Time.After(w.last) {
-			w.last = s.Time
-		}
+		w.to.see(s.Time)
 		m.arrive(s, w, id, hash)
 	}
 }
@@ -195,7 +197,11 @@ func (m *Matcher) leave(s *Sighting, id identity, hash uint64) {
 		e := m.at(c.left - 1)
 		m.sent(e, s)
 		m.measure(e)
+		m.way(s.Link, s.Dir).unseen--
 		c.left = m.after(c.left, func(e *entry) bool { return e.SentNumber == 0 })
+		return
+	}
+	if m.way(s.Link, s.Dir).unseen > 0 && m.wasChanged(s, id) {
 		return
 	}
 	e, n := m.push(s, id, hash)
@@ -210,7 +216,7 @@ func (m *Matcher) leave(s *Sighting, id identity, hash uint64) {
 }
 
 func (m *Matcher) sent(e *entry, s *Sighting) {
-	e.Sent, e.SentNumber, e.Flags, e.SentFlow = s.Time, s.Number, s.Flags, s.Flow
+	e.Sent, e.SentNumber, e.Flags, e.SentFlow, e.SentDir = s.Time, s.Number, s.Flags, s.Flow, s.FlowDir
 }
 
 // after returns the first entry of a chain after n for which want is true, plus 1.
@@ -300,17 +306,62 @@ func (m *Matcher) arrive(s *Sighting, w *wayState, id identity, hash uint64) {
 		m.copy(s, m.at(c.filled-1))
 		return
 	}
+	stray := !m.c.Link && !checks(s.Packet, s.Headers)
+	if stray {
+		if n := m.changed(s, id); n != 0 {
+			e := m.at(n - 1)
+			if e.ReceivedNumber == 0 {
+				e.Corrupted = true
+			}
+			m.fill(s, w, e, n, m.chains[e.hash])
+			return
+		}
+	}
 	e, n := m.push(s, id, hash)
 	if c = m.chains[hash]; c.left == 0 {
 		c.left = n + 1
 	}
 	m.received(e, s)
-	e.Fate = Unseen
-	if !m.c.Link && !checks(s.Packet, s.Headers) {
-		e.stray = true
-		w.stray[w.strays%strays] = stray{id, n + 1} // the oldest is forgotten
-		w.strays++
+	e.Fate, e.stray = Unseen, stray
+	if w.unseen++; w.unseenFirst.IsZero() {
+		w.unseenFirst = s.Time
 	}
+	w.unseenLast = s.Time
+}
+
+// wasChanged looks for an arrival, shortly before, of s with a part of it changed.
+func (m *Matcher) wasChanged(s *Sighting, id identity) bool {
+	for n := m.tail; n != m.head && m.tail-n < nearby; n-- {
+		e := m.at(n - 1)
+		if !e.stray || e.SentNumber != 0 || e.Link != s.Link || e.Dir != s.Dir || !e.id.near(id) {
+			continue
+		}
+		m.sent(e, s)
+		m.measure(e)
+		e.Head, e.Corrupted = headOf(s.Packet, s.Headers), true
+		if c := m.chains[e.hash]; c.left == n {
+			c.left = m.after(n, func(e *entry) bool { return e.SentNumber == 0 })
+		}
+		m.way(s.Link, s.Dir).unseen--
+		return true
+	}
+	return false
+}
+
+// changed looks for the packet that an arrival was before a part of it was
+// changed: the oldest that is waited for, else the newest that arrived. It
+// returns its number plus 1, or 0.
+func (m *Matcher) changed(s *Sighting, id identity) (found uint64) {
+	for n := m.tail; n != m.head && m.tail-n < nearby; n-- {
+		e := m.at(n - 1)
+		if e.SentNumber == 0 || e.Link != s.Link || e.Dir != s.Dir || !e.id.near(id) {
+			continue
+		}
+		if e.due() && e.Fate == Came || found == 0 {
+			found = n
+		}
+	}
+	return found
 }
 
 func (m *Matcher) copy(s *Sighting, e *entry) {
@@ -372,11 +423,35 @@ func (m *Matcher) expire() {
 func (m *Matcher) Flush() {
 	for m.head != m.tail {
 		e := m.at(m.head)
-		if w := m.way(e.Link, e.Dir); e.waiting() && (m.c.Link || !w.any || e.Sent.Add(w.most).After(w.last)) {
+		if e.waiting() && (m.c.Link || m.mayFly(e)) {
 			e.Fate = Flying
 		}
 		m.conclude(true)
 	}
+}
+
+// mayFly reports whether e may have arrived after the other capture ended. It may
+// not if that only fell silent: then what arrived from there, as the first capture
+// has it, was seen to leave.
+func (m *Matcher) mayFly(e *entry) bool {
+	w, back := m.way(e.Link, e.Dir), m.way(e.Link, 1-e.Dir)
+	arrives := e.Sent.Add(w.most)
+	if !w.any || !arrives.After(w.to.last) {
+		return !w.any
+	}
+	return arrives.After(m.now) || !back.any || back.unseen > 0 && back.unseenLast.After(w.to.last)
+}
+
+// mayBeEarly is the same for the beginning of the other capture.
+func (m *Matcher) mayBeEarly(e *entry, w *wayState) bool {
+	if w.to.first.IsZero() {
+		return true
+	}
+	if !e.Sent.Add(w.least).Before(w.to.first) {
+		return false
+	}
+	back := m.way(e.Link, 1-e.Dir)
+	return !back.any || back.unseen > 0 && back.unseenFirst.Before(w.to.first)
 }
 
 // waiting reports whether e left and nothing more is known of it.
@@ -391,7 +466,7 @@ func (m *Matcher) conclude(timely bool) {
 	if e.waiting() {
 		m.miss(e, w, timely)
 	}
-	if e.Fate == Unseen && (w.left.IsZero() || e.Arrived.Add(-w.least).Before(w.left)) {
+	if e.Fate == Unseen && (w.from.first.IsZero() || e.Arrived.Add(-w.least).Before(w.from.first)) {
 		e.Fate = Early
 	}
 	if !m.c.Link && (e.Fate == Unseen || e.Fate == Lost || e.Fate == Flying || e.Fate == Early) && !m.hosts.both(e.pair) {
@@ -421,9 +496,6 @@ func (m *Matcher) conclude(timely bool) {
 		}
 	}
 	m.head++
-	if e.SentNumber == 0 && e.ReceivedNumber == 0 { // it was taken for a changed packet
-		return
-	}
 	m.Emit(&e.Passage)
 }
 
@@ -436,23 +508,9 @@ func (m *Matcher) miss(e *entry, w *wayState, timely bool) {
 		e.Fate = Flying // the link carried it
 	case m.c.Link:
 		e.Fate = Undecided
-	case w.first.IsZero() || e.Sent.Add(w.least).Before(w.first):
+	case m.mayBeEarly(e, w):
 		e.Fate = Early
 	default:
 		e.Fate, e.Lost, e.Reason = Lost, true, "not in the other capture"
-		for i := range w.stray {
-			q := &w.stray[i]
-			if q.entry <= m.head || !e.id.near(q.id) {
-				continue
-			}
-			if a := m.at(q.entry - 1); a.stray && a.ReceivedNumber != 0 {
-				e.Fate, e.Lost, e.Reason, e.Corrupted = Came, false, "", true
-				e.Arrived, e.ReceivedNumber = a.Arrived, a.ReceivedNumber
-				e.ArrivedFlags, e.ReceivedFlow, e.Refused = a.ArrivedFlags, a.ReceivedFlow, a.Refused
-				a.ReceivedNumber, a.Fate = 0, Unseen
-				q.entry = 0
-				return
-			}
-		}
 	}
 }
