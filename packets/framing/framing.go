@@ -18,10 +18,11 @@
 // lost segment as a hole until it is sent again; taken at the sender, it shows
 // two copies and no hole. A capture of a lab or of a link sees each packet up to
 // three times, at the host, in the link and at the server. It is known by an
-// interface that is named "link" beside others. Of it only what arrived is put
+// interface that is named "link", or "link" and a host's name, beside others. Of it only what arrived is put
 // together: packets whose direction is in, at an interface that is not the link,
-// without a comment that begins "not taken". Packets of the link whose comment
-// begins "lost" are remembered, to say what is missing in a hole.
+// without a comment, which there says why the host did not take it. These, and
+// packets of the link whose comment begins "lost", are remembered, to say what is
+// missing in a hole.
 //
 // # Bounds
 //

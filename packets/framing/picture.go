@@ -167,6 +167,9 @@ func (p *picture) scale(most int) {
 	for i := range p.frames {
 		f := &p.frames[i]
 		need(f.Start, f.End, cells.Cut(p.frameLabel(i), 16))
+		if f.Hole != nil {
+			need(f.Start, f.End, waitLabel(f))
+		}
 	}
 	for _, list := range [][]run{p.brought, p.lost, p.again} {
 		for _, r := range list {
@@ -185,6 +188,13 @@ func (p *picture) index(at uint64) int {
 
 func (p *picture) frameLabel(i int) string {
 	return strconv.Itoa(i+1) + " " + p.frames[i].Kind
+}
+
+func waitLabel(f *Message) string {
+	if f.Own {
+		return span(f.Waited)
+	}
+	return "behind " + span(f.Waited)
 }
 
 func runLabel(r run) string {
@@ -278,9 +288,9 @@ func (p *picture) band(i, j int) band {
 		frames.boxes = append(frames.boxes, c)
 		if f.Hole != nil {
 			w := c
-			w.cuts, w.kind, w.label = nil, waitBox, "⧗ "+span(f.Waited)
+			w.cuts, w.kind, w.label = nil, waitBox, waitLabel(f)
 			if !f.Own {
-				w.kind, w.label = blockedBox, "⧗ behind "+span(f.Waited)
+				w.kind = blockedBox
 			}
 			waits.boxes = append(waits.boxes, w)
 		}

@@ -25,7 +25,7 @@ const (
 )
 
 const svgStyle = `
-text { font: 11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #222 }
+text { white-space: pre; font: 11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #222 }
 .title { font-weight: bold; font-size: 13px }
 .dim { fill: #666 }
 .tick { font-size: 9px; fill: #666 }

@@ -299,7 +299,7 @@ func carriers(f *Frame) string {
 func story(m *Message) []string {
 	var s []string
 	if h := m.Hole; h != nil {
-		what := "⧗ "
+		what := ""
 		if m.Own {
 			what += fmt.Sprintf("waited %s for bytes %d to %d of its own", span(m.Waited), h.Start, h.End)
 		} else {

@@ -94,7 +94,7 @@ type vantage int
 
 const (
 	arrived vantage = iota // put it in
-	lost                   // the link lost it
+	lost                   // the link lost it, or it was not taken
 	passing                // seen on its way: it is seen once more when it arrives
 )
 
@@ -104,8 +104,9 @@ func (t *Tracker) vantage(p *packets.Packet) vantage {
 		if all := t.Interfaces(); len(all) != t.named {
 			t.named, t.isLink = len(all), t.isLink[:0]
 			for _, i := range all {
-				t.isLink = append(t.isLink, i.Name == "link")
-				t.linked = t.linked || i.Name == "link" && len(all) > 1
+				link := i.Name == "link" || strings.HasPrefix(i.Name, "link ")
+				t.isLink = append(t.isLink, link)
+				t.linked = t.linked || link && len(all) > 1
 			}
 		}
 	}
@@ -116,8 +117,10 @@ func (t *Tracker) vantage(p *packets.Packet) vantage {
 		if strings.HasPrefix(p.Comment, "lost") {
 			return lost
 		}
-	case p.Direction == packets.In && !strings.HasPrefix(p.Comment, "not taken"):
+	case p.Direction == packets.In && p.Comment == "":
 		return arrived
+	case p.Direction == packets.In:
+		return lost // it arrived damaged, and was dropped
 	}
 	return passing
 }
@@ -125,6 +128,13 @@ func (t *Tracker) vantage(p *packets.Packet) vantage {
 // Add takes in a packet and returns the messages that it completed. h must be
 // p's. Nothing of either is kept.
 func (t *Tracker) Add(p *packets.Packet, h *packets.Headers) []Message {
+	if t.flows == nil {
+		t.flows, t.order = make(map[flowKey]*list.Element), list.New()
+		t.memory.max = t.MaxMemory
+		if t.memory.max == 0 {
+			t.memory.max = DefaultMemory
+		}
+	}
 	v := t.vantage(p)
 	switch {
 	case h.IsFragment() && h.Version != 0:
@@ -186,13 +196,6 @@ func (t *Tracker) flowAgain(out []Message, p *packets.Packet, h *packets.Headers
 // flow finds or begins the flow of a packet, and the direction. To make room it
 // may end another, whose last messages it returns.
 func (t *Tracker) flow(p *packets.Packet, src, dst netip.Addr, sport, dport uint16, protocol, control uint8) (f *Flow, dir int, out []Message) {
-	if t.flows == nil {
-		t.flows, t.order = make(map[flowKey]*list.Element), list.New()
-		t.memory.max = t.MaxMemory
-		if t.memory.max == 0 {
-			t.memory.max = DefaultMemory
-		}
-	}
 	from, to := netip.AddrPortFrom(src, sport), netip.AddrPortFrom(dst, dport)
 	key := flowKey{from, to, protocol}
 	if to.Compare(from) < 0 {
@@ -255,10 +258,10 @@ func (t *Tracker) end(f *Flow) []Message {
 // End returns what is not whole when the capture ends. Flows come in the order of
 // their numbers. The Tracker is empty after it.
 func (t *Tracker) End() []Message {
-	out := t.pending.end(t)
-	if t.order == nil {
-		return out
+	if t.flows == nil {
+		return nil
 	}
+	out := t.pending.end(t)
 	for t.order.Len() > 0 {
 		first := t.order.Front().Value.(*Flow)
 		out = append(out, t.end(first)...)
