@@ -244,8 +244,14 @@ func (a *Alignment) choose(given *time.Duration, symmetric bool) {
 }
 
 // Of returns what a packet is that was seen in capture file, 0 or 1; NoRole if
-// nothing is known of its hosts.
-func (a *Alignment) Of(file int, h *packets.Headers) (role Role, dir int) {
+// the capture does not say and nothing is known of its hosts.
+func (a *Alignment) Of(file int, p *packets.Packet, h *packets.Headers) (role Role, dir int) {
+	switch p.Direction {
+	case packets.Out:
+		return Left, file
+	case packets.In:
+		return Arrived, 1 - file
+	}
 	switch from, to := a.near[h.Src], a.near[h.Dst]; {
 	case from > 0:
 	case from < 0:

@@ -45,11 +45,10 @@ func identify(seed maphash.Seed, p *packets.Packet, h *packets.Headers, limit in
 	id := identity{network: maphash.Bytes(seed, b[:n+7])}
 	body := ip[min(networkBody(ip, h), len(ip)):]
 	fixed, sum := 0, 0 // of the transport header
-	switch {
-	case h.Fragment > 0:
-	case h.Protocol == packets.ProtocolTCP:
+	switch h.Protocol {
+	case packets.ProtocolTCP:
 		fixed, sum = 20, 16
-	case h.Protocol == packets.ProtocolUDP:
+	case packets.ProtocolUDP:
 		fixed, sum = 8, 6
 	}
 	n = copy(b[:min(fixed, len(b))], body)
@@ -102,7 +101,7 @@ func flipped(seed maphash.Seed, b []byte, bit int) uint64 {
 // checks reports whether the checksums of p are right, as far as they are there
 // and whole.
 func checks(p *packets.Packet, h *packets.Headers) bool {
-	if h.Network < 0 || h.IsFragment() {
+	if h.Network < 0 {
 		return true
 	}
 	ip := p.Data[h.Network:]
@@ -115,7 +114,7 @@ func checks(p *packets.Packet, h *packets.Headers) bool {
 	if h.Problem != "" {
 		return false
 	}
-	if h.Transport < 0 || len(h.Payload) < h.PayloadLen || !h.TCP && !h.UDP {
+	if h.Transport < 0 || h.IsFragment() || len(h.Payload) < h.PayloadLen || !h.TCP && !h.UDP {
 		return true
 	}
 	segment := p.Data[h.Transport : h.Body+h.PayloadLen]

@@ -19,6 +19,8 @@ const (
 	// nearby is how many packets an arrival that fits nothing is compared with, as
 	// one that was changed on its way.
 	nearby = 4096
+	// alike is how many packets that are alike are compared by their times.
+	alike = 64
 )
 
 // A Config says how to match.
@@ -193,24 +195,31 @@ func (m *Matcher) push(s *Sighting, id identity, hash uint64) (*entry, uint64) {
 
 func (m *Matcher) leave(s *Sighting, id identity, hash uint64) {
 	m.hosts.see(pairOf(s.Headers), 1<<s.Dir)
-	if c := m.chains[hash]; c != nil && c.left != 0 { // it was seen to arrive already
+	c := m.chains[hash]
+	if c != nil && c.left != 0 && !m.at(c.left-1).unsent() {
+		c.left = m.after(c.left, (*entry).unsent)
+	}
+	if c != nil && c.left != 0 { // it was seen to arrive already
 		e := m.at(c.left - 1)
 		m.sent(e, s)
 		m.measure(e)
 		m.way(s.Link, s.Dir).unseen--
-		c.left = m.after(c.left, func(e *entry) bool { return e.SentNumber == 0 })
-		return
-	}
-	if m.way(s.Link, s.Dir).unseen > 0 && m.wasChanged(s, id) {
+		c.left = m.after(c.left, (*entry).unsent)
 		return
 	}
 	e, n := m.push(s, id, hash)
 	m.sent(e, s)
-	c := m.chains[hash]
+	if w := m.way(s.Link, s.Dir); w.unseen > 0 {
+		m.wasChanged(e, w)
+	}
+	c = m.chains[hash]
 	if c.pass == 0 {
 		c.pass = n + 1
 	}
-	if c.arrive == 0 {
+	switch {
+	case e.ReceivedNumber != 0:
+		c.filled = n + 1
+	case c.arrive == 0:
 		c.arrive = n + 1
 	}
 }
@@ -225,6 +234,9 @@ func (m *Matcher) after(n uint64, want func(*entry) bool) uint64 {
 	}
 	return n
 }
+
+// unsent reports whether e arrived and was not seen to leave.
+func (e *entry) unsent() bool { return e.SentNumber == 0 && e.ReceivedNumber != 0 }
 
 // due reports whether an arrival may still belong to e.
 func (e *entry) due() bool {
@@ -300,7 +312,8 @@ func (m *Matcher) arrive(s *Sighting, w *wayState, id identity, hash uint64) {
 	c := m.chains[hash]
 	switch {
 	case c != nil && c.arrive != 0:
-		m.fill(s, w, m.at(c.arrive-1), c.arrive, c)
+		n := m.plausible(c, s, w)
+		m.fill(s, w, m.at(n-1), n, c)
 		return
 	case c != nil && c.filled != 0:
 		m.copy(s, m.at(c.filled-1))
@@ -329,23 +342,37 @@ func (m *Matcher) arrive(s *Sighting, w *wayState, id identity, hash uint64) {
 	w.unseenLast = s.Time
 }
 
-// wasChanged looks for an arrival, shortly before, of s with a part of it changed.
-func (m *Matcher) wasChanged(s *Sighting, id identity) bool {
-	for n := m.tail; n != m.head && m.tail-n < nearby; n-- {
-		e := m.at(n - 1)
-		if !e.stray || e.SentNumber != 0 || e.Link != s.Link || e.Dir != s.Dir || !e.id.near(id) {
+// plausible returns which of alike packets that are waited for an arrival is, plus
+// 1: the newest that had as much time as the quickest, else the oldest.
+func (m *Matcher) plausible(c *chain, s *Sighting, w *wayState) (found uint64) {
+	found = c.arrive
+	if m.c.Link || !w.any {
+		return found
+	}
+	n := found
+	for range alike {
+		if n = m.after(n, (*entry).due); n == 0 || m.at(n-1).Sent.Add(w.least).After(s.Time) {
+			break
+		}
+		found = n
+	}
+	return found
+}
+
+// wasChanged gives e an arrival, shortly before, of itself with a part changed.
+func (m *Matcher) wasChanged(e *entry, w *wayState) {
+	for n := m.tail - 1; n > m.head && m.tail-n < nearby; n-- {
+		a := m.at(n - 1)
+		if !a.stray || a.ReceivedNumber == 0 || a.Link != e.Link || a.Dir != e.Dir || !a.id.near(e.id) {
 			continue
 		}
-		m.sent(e, s)
+		e.Arrived, e.ReceivedNumber, e.ArrivedFlags, e.ReceivedFlow, e.Refused = a.Arrived, a.ReceivedNumber, a.ArrivedFlags, a.ReceivedFlow, a.Refused
+		e.Corrupted = true
 		m.measure(e)
-		e.Head, e.Corrupted = headOf(s.Packet, s.Headers), true
-		if c := m.chains[e.hash]; c.left == n {
-			c.left = m.after(n, func(e *entry) bool { return e.SentNumber == 0 })
-		}
-		m.way(s.Link, s.Dir).unseen--
-		return true
+		a.ReceivedNumber = 0
+		w.unseen--
+		return
 	}
-	return false
 }
 
 // changed looks for the packet that an arrival was before a part of it was
@@ -392,10 +419,13 @@ func (m *Matcher) received(e *entry, s *Sighting) {
 	e.Refused = refusal(s.Packet.Comment)
 }
 
-// measure keeps the least and the greatest delay of the way.
+// measure notes that e arrived, and keeps the least and the greatest delay.
 func (m *Matcher) measure(e *entry) {
 	e.Fate = Came
 	w, d := m.way(e.Link, e.Dir), e.Arrived.Sub(e.Sent)
+	if c := m.chains[e.hash]; c.first != c.last {
+		return // which of those that are alike it is, is not sure
+	}
 	if !w.any {
 		w.least, w.most, w.any = d, d, true
 	}
@@ -484,7 +514,7 @@ func (m *Matcher) conclude(timely bool) {
 	}
 	skip(&c.pass, func(e *entry) bool { return !e.passed && e.SentNumber != 0 })
 	skip(&c.arrive, (*entry).due)
-	skip(&c.left, func(e *entry) bool { return e.SentNumber == 0 })
+	skip(&c.left, (*entry).unsent)
 	if c.filled == n {
 		c.filled = 0
 	}
@@ -496,6 +526,9 @@ func (m *Matcher) conclude(timely bool) {
 		}
 	}
 	m.head++
+	if e.SentNumber == 0 && e.ReceivedNumber == 0 { // it was taken for a changed packet
+		return
+	}
 	m.Emit(&e.Passage)
 }
 

@@ -84,7 +84,7 @@ func (a *Analysis) Two(ctx context.Context, names [2]string, in [2]*packets.Read
 		}
 		s[i].track(true)
 		if s[i].h.Version != 0 {
-			if role, dir := how.Of(i, &s[i].h); role != NoRole {
+			if role, dir := how.Of(i, &s[i].p, &s[i].h); role != NoRole {
 				m.Add(s[i].sighting(role, 0, dir))
 			} else if !checks(&s[i].p, &s[i].h) { // an address may be changed
 				m.Add(s[i].sighting(Arrived, 0, 1-i))
@@ -113,7 +113,7 @@ func first(s *[2]*source, how *Alignment) int {
 	case 1:
 		return 1
 	case 0:
-		if role, _ := how.Of(1, &s[1].h); role == Left {
+		if role, _ := how.Of(1, &s[1].p, &s[1].h); role == Left {
 			return 1
 		}
 	}
