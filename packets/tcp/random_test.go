@@ -94,7 +94,7 @@ func (g *soup) segment() (dir int, s tcp.Segment) {
 		s.Control = tcp.SYN
 	}
 	if s.Control&tcp.SYN != 0 {
-		s.Scale = int8(g.pick(0, 1, 2, 14))
+		s.Scale = int8(g.pick(0, 1, 2, 14, 15, 31, 32, 127))
 		if g.rand.IntN(3) == 0 {
 			s.Scale = -1
 		}

@@ -46,7 +46,21 @@
 //	    since the latest SYN without ACK, once.
 //
 // The rules were found by experiment with tshark 4.0.17, and the tests compare
-// every packet with it. Version 4.4 decides some of them otherwise.
+// every packet with it. Version 4.4 decides some of them otherwise. It pays to
+// know what no rule says:
+//
+//   - The sequence number 0 is taken for unset, so that after data which ends just
+//     there a resend is overlooked.
+//   - Times are unsigned. When the clock goes back, nothing is fast or out of
+//     order, but if the initial RTT is negative, everything is.
+//   - SYN and FIN in one segment count as one number together.
+//   - An acknowledgement number counts without the ACK bit, except in rule 10.
+//   - No flag is printed of a segment whose options a snap length has cut; it
+//     counts for the rest nevertheless. See Result.Silent.
+//
+// Not to be given: what an ICMP error quotes, and fragments of IP. tshark takes
+// neither as segments (but what it has put together from fragments). Nor headers
+// of which the first 20 bytes were not kept, or whose length makes no sense.
 //
 // # Round trips
 //
@@ -82,7 +96,7 @@ type Segment struct {
 	Time    int64  // nanoseconds since 1970, UTC
 	Seq     uint32 // as in the header
 	Ack     uint32 // as in the header, also without ACK
-	Len     int    // bytes of payload by the IP length, kept or not
+	Len     int    // bytes of payload by the IP length, but at most what the frame had; kept or not
 	Window  uint16 // as in the header, not scaled
 	Control uint8  // FIN, SYN, …
 	Scale   int8   // the window scale option's shift; −1 if there is none
@@ -152,6 +166,7 @@ type side struct {
 const (
 	dupLost  = 1<<32 - 1 // −1
 	scaleOff = -1
+	maxScale = 14 // a larger one counts as 14 (RFC 7323, section 2.3)
 )
 
 // Modulo 2³² (RFC 9293, section 3.4). Numbers just 2³¹ apart are each before and
@@ -345,7 +360,7 @@ func (c *Conversation) handshake(f, rev *side, s *Segment) time.Duration {
 	if s.Control&SYN != 0 {
 		f.first = true
 		if s.Scale >= 0 {
-			f.scale = int16(s.Scale) + 1
+			f.scale = int16(min(s.Scale, maxScale)) + 1
 		}
 		switch {
 		case s.Cut:
