@@ -224,7 +224,7 @@ func (p *Plot) limit(s *Series, what string, far float64) {
 	if p.Y.Zero {
 		rest.take(0)
 	}
-	top := rest.hi + (rest.hi-rest.lo)/5
+	top := rest.hi + (rest.hi-rest.lo)/20
 	if p.Y.Min != p.Y.Max {
 		top = p.Y.Max
 	}

@@ -105,7 +105,7 @@ func extremes(ps []Point) []Point {
 // union returns the ranges that ps cover, the nearest put together until there
 // are few.
 func union(ps []Point) []Point {
-	if len(ps) <= perColumn {
+	if len(ps) == 1 {
 		return ps
 	}
 	ps = slices.DeleteFunc(slices.Clone(ps), func(p Point) bool { return !p.drawable() || !finite(p.Low) })
