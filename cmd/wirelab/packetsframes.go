@@ -26,7 +26,7 @@ type framesFlags struct {
 	plain    bool
 }
 
-func (a *app) packetsFramesCommand() *cobra.Command {
+func newPacketsFrames(a *app) *cobra.Command {
 	var f framesFlags
 	cmd := &cobra.Command{
 		Use: "frames FILE", Short: "Where messages begin and end inside TCP's stream", Args: cobra.ExactArgs(1),

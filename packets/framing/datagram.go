@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"wirelab/internal/wire"
 	"wirelab/packets"
@@ -55,7 +54,6 @@ type envelope struct {
 	bytes  int
 	data   [][]byte
 	pieces []Piece
-	times  []time.Time
 	typ    wire.DatagramType
 	short  bool // the capture does not have all bytes of a part
 }

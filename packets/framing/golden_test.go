@@ -104,7 +104,7 @@ func lesson(t testing.TB) []byte {
 	for i := range uint16(2) {
 		pass(500+int(i), true, 17, "", udpOf(4001, 9000, dgram(wire.Header{
 			Number: 3 + uint64(i), Flags: wire.DatagramFragment, Fragment: wire.Fragment{Of: 1, Index: i, Count: 2},
-		}, env[30*int(i):30+30*int(i)])))
+		}, [][]byte{env[:30], env[30:]}[i])))
 	}
 	return b.Bytes()
 }

@@ -103,7 +103,12 @@ func chat(b []byte) (kind, summary, problem string) {
 	if what := arguments(&e); what != "" {
 		summary += ": " + what
 	}
-	return kind, summary, ""
+	if (e.Kind == wire.KindEvent || e.Kind == wire.KindAck) && e.Flags&wire.FlagBinary == 0 {
+		if err := wire.CheckArgs(e.Args); err != nil {
+			problem = clean(err.Error())
+		}
+	}
+	return kind, summary, problem
 }
 
 // arguments shows an envelope's: one string as it is, a name of what a body is

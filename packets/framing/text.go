@@ -169,7 +169,7 @@ func (t *terminal) band(b *band, margin int) {
 		if len(line) > k.x || len(line) > 0 && len(line) == k.x && k.x > 0 {
 			continue
 		}
-		if k.x+len(s) > b.width+1 {
+		if k.x+len(s) > t.width-margin {
 			continue
 		}
 		for len(line) < k.x {
