@@ -21,6 +21,7 @@ import (
 // the test makes. A slow egress with a short queue loses packets.
 func TestKernel(t *testing.T) {
 	tshark(t)
+	t.Parallel() // it waits most of the time
 	dump := tool(t, "tcpdump")
 	ip, tc := tool(t, "ip"), tool(t, "tc")
 	if os.Geteuid() != 0 {

@@ -3,8 +3,8 @@ package tcp_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"wirelab/labs/image/imagetest"
 	"wirelab/labs/scenario"
 	"wirelab/packets"
+	"wirelab/packets/tcp"
 )
 
 // ailments are the impairments of which each seed draws some.
@@ -57,6 +58,7 @@ func played(seed uint64) *scenario.Scenario {
 // the link and from the server, as captures of their own; all are one file.
 func TestPlayed(t *testing.T) {
 	tshark(t)
+	t.Parallel()
 	if imagetest.Raced {
 		t.Skip("the race detector does not see into the guest")
 	}
@@ -92,8 +94,14 @@ func TestPlayed(t *testing.T) {
 	}
 	sum := compare(t, out.done(), true)
 	t.Log(sum.String())
-	if sum.flags[0]+sum.flags[1] > sum.packets || sum.rtts == 0 {
-		t.Error(fmt.Sprint("little was compared: ", sum))
+	for _, f := range []tcp.Flags{tcp.LostSegment, tcp.DuplicateAck, tcp.SpuriousRetransmission,
+		tcp.FastRetransmission, tcp.OutOfOrder, tcp.Retransmission, tcp.WindowFull} {
+		if n := sum.flags[bits.TrailingZeros16(uint16(f))]; n < 20 {
+			t.Errorf("only %d of %s: the test says little of it", n, f)
+		}
+	}
+	if sum.packets < 50_000 || sum.rtts < 10_000 {
+		t.Errorf("only %d packets and %d round trips", sum.packets, sum.rtts)
 	}
 }
 
