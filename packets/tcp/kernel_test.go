@@ -55,7 +55,7 @@ func TestKernel(t *testing.T) {
 	var files []string
 	t.Run("traffic", func(t *testing.T) {
 		files = []string{
-			record(a, "veth0", "near"), record(b, "veth0", "far"), record(b, "veth0", "cut", "-s", "60"), record(b, "lo", "loopback"),
+			record(a, "veth0", "near", "-s", "160"), record(b, "veth0", "far"), record(b, "veth0", "cut", "-s", "60"), record(b, "lo", "loopback"),
 		}
 		var wg sync.WaitGroup
 		for _, way := range [][2]string{{a, "192.0.2.2:4000"}, {a, "[2001:db8::2]:4000"}, {b, "127.0.0.1:4000"}} {
@@ -227,7 +227,7 @@ func call(addr string) error {
 			if err != nil {
 				return err
 			}
-			c.Write(make([]byte, 3_000_000))
+			c.Write(make([]byte, 1_500_000))
 			c.CloseWrite()
 			if n, err := io.Copy(io.Discard, c); n != 50_000 {
 				return fmt.Errorf("half-close: %d bytes, %v", n, err)
@@ -262,7 +262,7 @@ func call(addr string) error {
 		},
 		func() error { // one port again and again
 			var d net.Dialer
-			d.LocalAddr = &net.TCPAddr{Port: 4100}
+			d.LocalAddr = &net.TCPAddr{Port: 4100 + strings.Count(addr, "[")} // IPv6 at the same time has another
 			for range 5 {
 				c, err := d.Dial("tcp", addr)
 				if err != nil {
@@ -290,7 +290,7 @@ func call(addr string) error {
 			if err != nil {
 				return err
 			}
-			c.Write(make([]byte, 12_000_000))
+			c.Write(make([]byte, 7_000_000))
 			return c.Close()
 		},
 		func() error { // idle
