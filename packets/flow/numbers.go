@@ -9,15 +9,15 @@ const behind = 256
 // place: each datagram has a number of its own, from 1 on, also if it carries
 // again what was lost (see wire.Header).
 type Numbers struct {
-	Session   uint64 // the latest
-	Sessions  int    // that were seen, with the handshake's 0 if nothing else came
-	Datagrams int64
-	Gaps      int64 // numbers that were passed over and did not come later
-	Twice     int64 // datagrams whose number was there before
-	Late      int64 // datagrams that came after one of a higher number
-	Old       int64 // datagrams too far behind the highest to say
-	Reliable  int64 // different pieces of data that TypeData carried reliably
-	Again     int64 // datagrams that carried such a piece once more
+	Session   uint64 `json:"session,string"` // the latest
+	Sessions  int    `json:"sessions"`       // that were seen, with the handshake's 0 if nothing else came
+	Datagrams int64  `json:"datagrams"`
+	Gaps      int64  `json:"gaps"`           // numbers that were passed over and did not come later
+	Twice     int64  `json:"twice"`          // datagrams whose number was there before
+	Late      int64  `json:"late"`           // datagrams that came after one of a higher number
+	Old       int64  `json:"old"`            // datagrams too far behind the highest to say
+	Reliable  int64  `json:"reliable"`       // different pieces of data that TypeData carried reliably
+	Again     int64  `json:"reliable_again"` // datagrams that carried such a piece once more
 
 	number, reliable row
 }

@@ -11,6 +11,8 @@ import (
 const (
 	// maxLost is how many lost stretches of one direction are followed.
 	maxLost = 64
+	// maxExamples is how many of each finding are kept.
+	maxExamples = 8
 	// maxTruths is how many flows and directions are followed at a time.
 	maxTruths = 200_000
 )
@@ -32,6 +34,7 @@ const (
 	SilentReorder         // data was lost, and sent again under out_of_order only
 	NeverResent           // data was lost, and not sent again
 	SilentAck             // a segment without data was lost: no flag can show it
+	LostNeedless          // data was lost that had arrived before
 	findings
 )
 
@@ -39,7 +42,7 @@ const (
 func (f Finding) String() string {
 	return [...]string{"", "sent_again_not_out_of_order", "arrived_again_not_out_of_order", "overtaken_not_retransmission",
 		"copy_not_retransmission", "needless_retransmission", "late_not_lost", "nothing_lost",
-		"loss_without_flag", "loss_as_out_of_order", "loss_never_resent", "loss_without_data"}[f]
+		"loss_without_flag", "loss_as_out_of_order", "loss_never_resent", "loss_without_data", "loss_of_what_had_arrived"}[f]
 }
 
 // Words says in a sentence what a finding means.
@@ -56,6 +59,7 @@ func (f Finding) Words() string {
 		"data lost, and the only flag of what was sent again is out_of_order",
 		"data lost and never sent again, so no flag can show it",
 		"a segment without data lost: it is not sent again, so no flag shows it",
+		"data lost that had arrived before: it was sent again needlessly, and is not missed",
 	}[f]
 }
 
@@ -75,9 +79,10 @@ type Judge struct {
 	Say func(p *Passage, v Verdict)
 
 	Counts    [findings]int64
-	Shown     int64 // losses of data that a flag retransmission shows
-	Lost      int64 // losses of data in all
-	Forgotten int64 // losses that were too many to follow
+	Examples  [findings][]Verdict // the first of each
+	Shown     int64               // losses of data that a flag retransmission shows
+	Lost      int64               // losses of data in all
+	Forgotten int64               // losses that were too many to follow
 
 	truths map[uint64]*truth
 }
@@ -126,7 +131,9 @@ func (j *Judge) Add(p *Passage) {
 	if again {
 		needed = j.again(t, p, from, to, gone)
 	}
-	if gone {
+	if gone && again && !needed {
+		j.say(p, Verdict{Finding: LostNeedless, Here: Left, Number: p.SentNumber, Flags: p.Flags})
+	} else if gone {
 		j.Lost++
 		t.missing = true
 		if len(t.lost) == maxLost {
@@ -240,7 +247,9 @@ func (j *Judge) copies(p *Passage) {
 }
 
 func (j *Judge) say(p *Passage, v Verdict) {
-	j.Counts[v.Finding]++
+	if j.Counts[v.Finding]++; len(j.Examples[v.Finding]) < maxExamples {
+		j.Examples[v.Finding] = append(j.Examples[v.Finding], v)
+	}
 	if j.Say != nil {
 		j.Say(p, v)
 	}

@@ -153,6 +153,7 @@ type Flagged struct {
 	Dir     int
 	Flags   tcp.Flags
 	At      string // the interface
+	Linked  bool   // it is the end of a link, so that a Passage has the flags, too
 }
 
 func (r *Report) way(link, dir int) *Way {

@@ -44,7 +44,7 @@ func (a *Analysis) One(ctx context.Context, name string, in *packets.Reader) (*R
 			break
 		}
 		role, link, dir := s.points.Of(s.Interfaces, &s.p)
-		s.track(role != Passed)
+		s.track(role != Passed, role != NoRole)
 		if role != NoRole {
 			m.Add(s.sighting(role, link, dir))
 		}
@@ -82,7 +82,7 @@ func (a *Analysis) Two(ctx context.Context, names [2]string, in [2]*packets.Read
 		} else if ok[1] {
 			i = 1
 		}
-		s[i].track(true)
+		s[i].track(true, true)
 		if s[i].h.Version != 0 {
 			if role, dir := how.Of(i, &s[i].p, &s[i].h); role != NoRole {
 				m.Add(s[i].sighting(role, 0, dir))
@@ -206,7 +206,7 @@ func (s *source) time() time.Time { return s.p.Time.Add(s.shift) }
 
 // track counts the packet in its flow. On a link between two hosts the flags are
 // those of where it was sent once more, and not told.
-func (s *source) track(tell bool) {
+func (s *source) track(tell, linked bool) {
 	f, dir, r := s.Tracker.Add(&s.p, &s.h)
 	s.flags, s.flow, s.dir = r.Flags, 0, dir
 	if f == nil {
@@ -214,7 +214,7 @@ func (s *source) track(tell bool) {
 	}
 	s.flow = f.Number
 	if tell && r.Flags != 0 && s.a.OnFlag != nil {
-		s.a.OnFlag(&Flagged{Capture: s.index, Number: s.p.Number, Time: s.p.Time, Flow: f, Dir: dir, Flags: r.Flags, At: s.At(s.p.Interface)})
+		s.a.OnFlag(&Flagged{Capture: s.index, Number: s.p.Number, Time: s.p.Time, Flow: f, Dir: dir, Flags: r.Flags, At: s.At(s.p.Interface), Linked: linked})
 	}
 }
 
