@@ -114,8 +114,9 @@ func oracle(t testing.TB, file string) map[int]verdict {
 
 // A tally is what was compared.
 type tally struct {
-	packets, conversations, rtts, inFlight int
-	flags                                  [15]int
+	packets, conversations, rtts int
+	inFlight, flying             int // segments whose bytes in flight agree, of those of which tshark tells them
+	flags                        [15]int
 }
 
 func (a *tally) add(b tally) {
@@ -123,6 +124,7 @@ func (a *tally) add(b tally) {
 	a.conversations += b.conversations
 	a.rtts += b.rtts
 	a.inFlight += b.inFlight
+	a.flying += b.flying
 	for i, n := range b.flags {
 		a.flags[i] += n
 	}
@@ -130,7 +132,8 @@ func (a *tally) add(b tally) {
 
 func (a *tally) String() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%d packets, %d conversations, %d round trips", a.packets, a.conversations, a.rtts)
+	fmt.Fprintf(&s, "%d packets, %d conversations, %d round trips, in flight the same %d of %d times",
+		a.packets, a.conversations, a.rtts, a.inFlight, a.flying)
 	for i, name := range tcp.Names() {
 		fmt.Fprintf(&s, ", %d %s", a.flags[i], name)
 	}
@@ -233,8 +236,11 @@ func compare(t testing.TB, file string, orderly bool) tally {
 		if r.RTT >= 0 {
 			sum.rtts++
 		}
-		if v.inFlight != "" && v.inFlight == fmt.Sprint(r.InFlight) {
-			sum.inFlight++
+		if v.inFlight != "" {
+			sum.flying++
+			if v.inFlight == fmt.Sprint(r.InFlight) {
+				sum.inFlight++
+			}
 		}
 		for i := range sum.flags {
 			if v.flags&(1<<i) != 0 {

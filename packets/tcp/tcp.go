@@ -120,9 +120,10 @@ type Result struct {
 	RelSeq uint32 // Seq relative to F's first sequence number
 	RelAck uint32 // Ack relative to the other side's; 0 without ACK
 
-	// InFlight is how many bytes F has sent, as far as was captured, beyond what
-	// the other side has acknowledged, after this segment. SYN and FIN count as
-	// one each, as in the sequence numbers.
+	// InFlight is how many bytes lie between the highest number that F has sent,
+	// as far as was captured, and what the other side has acknowledged, after this
+	// segment. SYN and FIN count as one each. Where segments were lost before they
+	// were captured it is more than tshark's bytes_in_flight, which leaves them out.
 	InFlight uint32
 
 	// InitialRTT is the time from the latest SYN to this segment, which is the
