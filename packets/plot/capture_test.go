@@ -174,6 +174,28 @@ func TestLossesAreMarked(t *testing.T) {
 	}
 }
 
+// A segment that comes again soon is out of order by tshark's rules. Where the
+// sender itself was captured it can only be a resend.
+func TestNothingOvertakesAtTheSender(t *testing.T) {
+	segments := []segment{
+		{seq: 100, ack: 1, control: ack, size: 100}, {seq: 200, ack: 1, control: ack, size: 100},
+		{seq: 300, ack: 1, control: ack, size: 100}, {seq: 200, ack: 1, control: ack, size: 100},
+	}
+	sender, middle := newCapture(t), newCapture(t)
+	for i, s := range segments {
+		at := time.Duration(i) * time.Millisecond / 2
+		sender.trip(at, time.Second, s, "")
+		middle.at(at, 3, pcapng.NoDirection, s)
+	}
+	sender.sort()
+	for name, c := range map[string]*capture{"sent again": sender, "out of order": middle} {
+		_, p := c.plot(plot.Choice{Kind: plot.Sequence})
+		if s := series(t, p, name); len(s.Points) != 1 || s.Points[0].Y != 201 {
+			t.Errorf("%s: %v, want one mark at 201", name, s.Points)
+		}
+	}
+}
+
 // tshark says where each segment belongs.
 func TestSequenceNumbersAreThoseOfTshark(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")

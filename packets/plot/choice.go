@@ -10,6 +10,7 @@ import (
 
 	"wirelab/packets"
 	"wirelab/packets/flow"
+	"wirelab/packets/loss"
 )
 
 // A Kind is what is plotted of a flow.
@@ -68,8 +69,8 @@ type Target struct {
 	Interface string    // name of where it was seen; empty if it has none
 
 	number   int  // of Flow
-	link     int  // number of the same flow in the link; 0 is none
-	receiver int  // and where it arrives
+	link     int  // the interface that is the link under it; −1 is none
+	receiver int  // number of the same flow where it arrives; 0 is none
 	sender   bool // what was seen is what the sender saw
 }
 
@@ -83,11 +84,16 @@ func Choose(r *packets.Reader, c Choice) (*Target, error) {
 		return nil, err
 	}
 	tracker := flow.NewTracker(flow.Config{})
-	end := each(r, func(p *packets.Packet, h *packets.Headers) { tracker.Add(p, h) })
+	var points loss.Points
+	end := each(r, func(p *packets.Packet, h *packets.Headers) {
+		if !points.IsLink(r.Interfaces(), p.Interface) { // no place of its own, as in packets flows
+			tracker.Add(p, h)
+		}
+	})
 	all := r.Interfaces()
 	flows := tracker.Flows()
 	t := &Target{Choice: c}
-	best := pick(flows, all, c)
+	best := pick(flows, c)
 	if best == nil {
 		if end != nil {
 			return nil, end
@@ -136,7 +142,7 @@ func Protocol(p uint8) string {
 
 // pick returns the flow that c names, or the one with most bytes that can be
 // plotted so.
-func pick(flows []*flow.Flow, all []packets.Interface, c Choice) (best *flow.Flow) {
+func pick(flows []*flow.Flow, c Choice) (best *flow.Flow) {
 	for _, f := range flows {
 		if c.Flow > 0 {
 			if f.Number == c.Flow {
@@ -144,7 +150,7 @@ func pick(flows []*flow.Flow, all []packets.Interface, c Choice) (best *flow.Flo
 			}
 			continue
 		}
-		if f.Protocol != packets.ProtocolTCP && (c.Kind != Throughput || f.Protocol != packets.ProtocolUDP) || isLink(all, f.Interface) {
+		if f.Protocol != packets.ProtocolTCP && (c.Kind != Throughput || f.Protocol != packets.ProtocolUDP) {
 			continue
 		}
 		if best == nil || f.Bytes() > best.Bytes() {
@@ -154,27 +160,18 @@ func pick(flows []*flow.Flow, all []packets.Interface, c Choice) (best *flow.Flo
 	return best
 }
 
-// isLink reports whether interface i is the link between those beside it.
-func isLink(all []packets.Interface, i int) bool {
-	return i > 0 && i+1 < len(all) && all[i].Name == "link"
-}
-
 // place finds where the flow best was seen besides, and which of these places is
 // its sender's.
 func (t *Target) place(best *flow.Flow, flows []*flow.Flow, all []packets.Interface) {
-	t.Flow, t.number = *best, best.Number
-	link := -1
-	for i := best.Interface - 1; i <= best.Interface+1; i++ {
-		if isLink(all, i) {
-			link = i
-			break
+	t.Flow, t.number, t.link = *best, best.Number, -1
+	var points loss.Points
+	for _, i := range [2]int{best.Interface - 1, best.Interface + 1} {
+		if points.IsLink(all, i) {
+			t.link = i
 		}
 	}
-	if link >= 0 {
-		ends := [2]*flow.Flow{same(best, flows, link-1), same(best, flows, link+1)}
-		if between := same(best, flows, link); between != nil {
-			t.link = between.Number
-		}
+	if t.link >= 0 {
+		ends := [2]*flow.Flow{same(best, flows, t.link-1), same(best, flows, t.link+1)}
 		sender, receiver := ends[0], ends[1]
 		if sender == nil || receiver != nil && receiver.Sides[t.Dir].First < sender.Sides[t.Dir].First {
 			sender, receiver = receiver, sender
@@ -231,11 +228,16 @@ func each(r *packets.Reader, do func(*packets.Packet, *packets.Headers)) error {
 
 // ends names the flow: "TCP 192.0.2.2:5000 → 192.0.2.1:9000", the sender first.
 func (t *Target) ends() string {
-	from, to := t.Flow.A, t.Flow.B
-	if t.Dir == 1 {
-		from, to = to, from
-	}
+	from, to := t.fromTo()
 	return fmt.Sprintf("%s %s → %s", Protocol(t.Flow.Protocol), from, to)
+}
+
+// fromTo returns who sends what is plotted, and to whom.
+func (t *Target) fromTo() (from, to netip.AddrPort) {
+	if t.Dir == 1 {
+		return t.Flow.B, t.Flow.A
+	}
+	return t.Flow.A, t.Flow.B
 }
 
 // title is what the picture is called.

@@ -2,11 +2,13 @@ package plot
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
 	"wirelab/packets"
 	"wirelab/packets/flow"
+	"wirelab/packets/loss"
 	"wirelab/packets/tcp"
 )
 
@@ -61,12 +63,24 @@ func (t *Target) Plot(r *packets.Reader) (*Plot, error) {
 	}
 	var shown, all, backwards int
 	var before time.Duration
+	var points loss.Points
+	from, peer := t.fromTo()
 	end := each(r, func(p *packets.Packet, h *packets.Headers) {
-		f, dir, result := tracker.Add(p, h)
-		if f == nil || f.Number != t.number && f.Number != t.link && f.Number != t.receiver {
+		at := time.Duration(p.Time.UnixNano()) - t.Flow.First
+		x := at.Seconds()
+		inside := at >= t.From && at <= to
+		if points.IsLink(r.Interfaces(), p.Interface) {
+			src, dst := netip.AddrPortFrom(h.Src, h.SrcPort), netip.AddrPortFrom(h.Dst, h.DstPort)
+			// Another connection of the same ports has another time.
+			if p.Interface == t.link && h.Protocol == t.Flow.Protocol && sameEnds(src, dst, from, peer) && inside && at >= 0 && at <= t.Flow.Duration() {
+				c.passed(x, src == from, p, h)
+			}
 			return
 		}
-		at := time.Duration(p.Time.UnixNano()) - t.Flow.First
+		f, dir, result := tracker.Add(p, h)
+		if f == nil || f.Number != t.number && f.Number != t.receiver {
+			return
+		}
 		ours := dir == t.Dir
 		if f.A != t.Flow.A { // the other place saw the other end first
 			ours = !ours
@@ -78,13 +92,8 @@ func (t *Target) Plot(r *packets.Reader) (*Plot, error) {
 			}
 			before = at
 		}
-		if at < t.From || at > to {
-			return
-		}
-		x := at.Seconds()
 		switch {
-		case f.Number == t.link:
-			c.passed(x, ours, p, h)
+		case !inside:
 		case f.Number == t.receiver:
 			if ours {
 				c.arrived(x, p, h)

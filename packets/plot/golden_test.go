@@ -66,6 +66,9 @@ func wellFormed(t *testing.T, b []byte) {
 			t.Errorf("<%s> in the picture", n)
 		}
 		for _, a := range e.Attr {
+			if a.Name.Local == "d" && !strings.HasPrefix(a.Value, "M") {
+				t.Errorf("a path of %.20q… begins nowhere", a.Value)
+			}
 			if a.Name.Local == "href" || strings.HasPrefix(a.Name.Local, "on") || strings.Contains(a.Value, "url(") && !strings.Contains(a.Value, "url(#") {
 				t.Errorf("%s=%q in the picture", a.Name.Local, a.Value)
 			}

@@ -2,9 +2,12 @@ package plot
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -54,6 +57,7 @@ func (p *Plot) SVG(w io.Writer) error {
 	for i := range s.Series {
 		s.draw(&s.Series[i])
 	}
+	s.tags()
 	if !any {
 		s.f(`<text class="dim m" x="%.0f" y="%.0f">%s</text>`+"\n", (svgLeft+svgRight)/2, (svgTop+svgBottom)/2, safe(s.Empty))
 	}
@@ -139,12 +143,14 @@ func (s *sheet) draw(q *Series) {
 	case Line, Steps, Dashes:
 		s.f(`<path class="s%d line"%s d="`, ink, dash(q.Style))
 		var end Point
+		begun := false
 		q.segments(func(a, b Point) {
 			a, b, ok := clip(a, b, s.x.span, s.y.span)
 			if !ok {
 				return
 			}
-			if a != end {
+			if !begun || a != end {
+				begun = true
 				s.f("M%.1f %.1f", s.px(a.X), s.py(a.Y))
 			}
 			if end = b; a != b {
@@ -178,15 +184,35 @@ func (s *sheet) draw(q *Series) {
 		}
 	}
 	s.f("</g>\n")
-	if !q.Style.joined() {
-		return
+}
+
+// tags writes the signs at the ends of lines, none over another.
+func (s *sheet) tags() {
+	type tag struct {
+		x, y float64
+		q    *Series
 	}
-	for i := len(q.Points) - 1; i >= 0; i-- { // the sign at the end of a line
-		if p := q.Points[i]; p.drawable() && s.x.has(p.X) {
-			y := min(max(s.py(p.Y), svgTop), svgBottom)
-			s.f(`<text class="sign f%d" style="text-anchor:start" x="%.1f" y="%.1f">%s</text>`+"\n", ink, s.px(p.X)+6, y+4, safe(q.Sign))
-			return
+	var tags []tag
+	for i := range s.Series {
+		q := &s.Series[i]
+		if !q.Style.joined() {
+			continue
 		}
+		for k := len(q.Points) - 1; k >= 0; k-- {
+			if p := q.Points[k]; p.drawable() && s.x.has(p.X) {
+				tags = append(tags, tag{s.px(p.X) + 6, min(max(s.py(p.Y), svgTop), svgBottom) + 4, q})
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(tags, func(a, b tag) int { return cmp.Compare(b.y, a.y) })
+	for i := range tags {
+		for _, below := range tags[:i] {
+			if math.Abs(below.x-tags[i].x) < 12 && below.y-tags[i].y < 13 {
+				tags[i].y = below.y - 13
+			}
+		}
+		s.f(`<text class="sign f%d" style="text-anchor:start" x="%.1f" y="%.1f">%s</text>`+"\n", tags[i].q.Ink%inks, tags[i].x, tags[i].y, safe(tags[i].q.Sign))
 	}
 }
 
