@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,12 +85,12 @@ func (b *bench) packets() (rows []row, err error) {
 	b.progress("packets: loss had %.1f MiB at most for %s, %.1f MiB for %s", mib(one[0].peak), size, mib(small1.peak), megabytes(b.Capture/10))
 	peak := row{What: fmt.Sprintf("packets loss, peak memory of %s to %s", size, megabytes(b.Capture/10)), Unit: "times",
 		Value: float64(one[0].peak) / float64(max(small1.peak, 1)), Bar: bar{Most: 1.2}}
+	rows = append(rows, fast, single, peak)
 	first, err := b.firstLines(large)
 	if err != nil {
 		return rows, err
 	}
-	return []row{fast, single, peak,
-		{What: fmt.Sprintf("packets show | head -%d, %s", firstLines, size), Unit: "ms", Value: first, Bar: bar{Most: 200}}}, nil
+	return append(rows, row{What: fmt.Sprintf("packets show | head -%d, %s", firstLines, size), Unit: "ms", Value: first, Bar: bar{Most: 200}}), nil
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", n/1e6) }
@@ -168,7 +167,7 @@ func watchPeak(pid int, stop <-chan struct{}) (peak int64) {
 
 // loss runs the analysis.
 func (b *bench) loss(path string, env ...string) (child, error) {
-	return runChild(env, b.Wirelab, "packets", "loss", "--json", path)
+	return runChild(env, b.Wirelab, "packets", "loss", "--json", "--top", "0", path)
 }
 
 // runTshark has tshark count the packets with each of the flags.
@@ -227,13 +226,33 @@ func tsharkCounts(out []byte) ([]int64, error) {
 	return nil, fmt.Errorf("tshark printed no table of %d counts:\n%s", len(analysisFlags), out)
 }
 
-// wirelabCounts sums the flags of all flows.
+// wirelabCounts sums the flags of all flows in the JSON of packets loss.
 func wirelabCounts(out []byte) (map[string]int64, error) {
-	var doc any
+	var doc struct {
+		Captures []struct {
+			LeftOut int64 `json:"flows_left_out"`
+			Flows   []struct {
+				Directions []struct {
+					Flags map[string]int64 `json:"flags"`
+				} `json:"directions"`
+			} `json:"flows"`
+		} `json:"captures"`
+	}
 	if err := json.Unmarshal(out, &doc); err != nil {
 		return nil, fmt.Errorf("wirelab's JSON: %w", err)
 	}
-	return map[string]int64{}, nil
+	if len(doc.Captures) != 1 || len(doc.Captures[0].Flows) == 0 || doc.Captures[0].LeftOut > 0 {
+		return nil, fmt.Errorf("wirelab's JSON has %d captures, want one with all of its flows", len(doc.Captures))
+	}
+	counts := map[string]int64{}
+	for _, f := range doc.Captures[0].Flows {
+		for _, d := range f.Directions {
+			for name, n := range d.Flags {
+				counts[name] += n
+			}
+		}
+	}
+	return counts, nil
 }
 
 // firstLines returns the milliseconds until the list of packets has its first
@@ -268,7 +287,7 @@ func (b *bench) firstLines(path string) (float64, error) {
 			<-ended
 			return 0, errors.New("packets show does not end when nobody reads on")
 		}
-		if failed != nil && !errors.Is(failed, io.EOF) || failed != nil {
+		if failed != nil {
 			return 0, fmt.Errorf("packets show printed fewer than %d lines%s", firstLines, log)
 		}
 	}

@@ -223,20 +223,21 @@ func (k *talk) trip(from int) int64 {
 	return 20e3
 }
 
+// normal sends count segments at once; every second one is acknowledged.
 func (t *traffic) normal(k *talk, from, count, size int, think int64) {
 	seq := k.seq[from]
 	for i := range count {
-		k.data(from, seq, size, think)
-		seq, think = seq+uint32(size), 12e3
+		k.data(from, seq+uint32(i*size), size, think)
+		think = 12e3
+	}
+	gap := max(k.trip(from)-int64(count-1)*12e3, 10e3)
+	for i := range count {
 		if i%2 == 1 || i == count-1 {
-			gap := int64(8e3)
-			if i <= 1 {
-				gap = k.trip(from)
-			}
-			k.ack(from, seq, gap)
+			k.ack(from, seq+uint32((i+1)*size), gap)
+			gap = 24e3
 		}
 	}
-	k.seq[from] = seq
+	k.seq[from] = seq + uint32(count*size)
 }
 
 // lossAfter loses a segment that was seen here: duplicate acknowledgements, then
