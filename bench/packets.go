@@ -32,76 +32,85 @@ const (
 // packets measures the analysis of a large capture beside tshark's, in the same
 // minutes and on the same file.
 func (b *bench) packets() (rows []row, err error) {
-	large := filepath.Join(b.Dir, "large.pcap")
-	small := filepath.Join(b.Dir, "small.pcap")
-	defer os.Remove(large)
-	defer os.Remove(small)
-	smallPackets, err := makeCapture(small, b.Capture/10)
-	if err != nil {
-		return nil, err
-	}
-	n, err := makeCapture(large, b.Capture)
+	path := filepath.Join(b.Dir, "large.pcap")
+	defer os.Remove(path)
+	n, err := makeCapture(path, traffic{Bytes: b.Capture})
 	if err != nil {
 		return nil, err
 	}
 	size := megabytes(b.Capture)
-	b.progress("packets: %d packets in %s and %d in %s, %d flows at any time", n, size, smallPackets, megabytes(b.Capture/10), liveTCP+liveUDP)
+	b.progress("packets: %d packets in %s, %d flows at any time", n, size, liveTCP+liveUDP)
 
-	// The first run of each reads the file into the page cache for the others.
-	one, many := []child{}, []child{}
+	// The file is in the page cache: it was just written.
+	var one, all []child
 	for range max(b.Rounds/2, 1) {
-		c, err := b.loss(large, "GOMAXPROCS=1")
+		c, err := b.loss(path, "GOMAXPROCS=1")
 		if err != nil {
 			return rows, err
 		}
 		one = append(one, c)
-		if c, err = b.loss(large); err != nil {
+		if c, err = b.loss(path); err != nil {
 			return rows, err
 		}
-		many = append(many, c)
+		all = append(all, c)
 	}
-	small1, err := b.loss(small, "GOMAXPROCS=1")
-	if err != nil {
-		return rows, err
-	}
-	fast := row{What: "packets loss, " + size, Unit: "packets/s", Value: float64(n) / middle(many).Seconds(), Bar: bar{Ratio: 20}}
+	fast := row{What: "packets loss, " + size, Unit: "packets/s", Value: float64(n) / middle(all).Seconds(), Bar: bar{Ratio: 20}}
 	single := row{What: "packets loss, " + size + ", one core", Unit: "packets/s", Value: float64(n) / middle(one).Seconds(), Bar: bar{Least: 1e6}}
-	switch tshark, err := runTshark(large); {
+	switch tshark, err := runTshark(path); {
 	case errors.Is(err, exec.ErrNotFound):
 		b.progress("packets: no tshark: no ratio")
 		fast.Bar = bar{}
 	case err != nil:
 		return rows, err
 	default:
-		b.progress("packets: tshark took %.1f s and %d KiB", tshark.took.Seconds(), tshark.peak>>10)
+		b.progress("packets: tshark took %.1f s and %.0f MiB", tshark.took.Seconds(), mib(tshark.peak))
 		for _, r := range []*row{&fast, &single} {
 			r.Reference, r.Base = "tshark io,stat", float64(n)/tshark.took.Seconds()
 		}
-		if err := sameFlags(tshark.out, many[0].out); err != nil {
+		if err := sameFlags(tshark.out, all[0].out); err != nil {
 			return rows, err
 		}
 	}
-	mib := func(n int64) float64 { return float64(n) / (1 << 20) }
-	b.progress("packets: loss had %.1f MiB at most for %s, %.1f MiB for %s", mib(one[0].peak), size, mib(small1.peak), megabytes(b.Capture/10))
-	peak := row{What: fmt.Sprintf("packets loss, peak memory of %s to %s", size, megabytes(b.Capture/10)), Unit: "times",
-		Value: float64(one[0].peak) / float64(max(small1.peak, 1)), Bar: bar{Most: 1.2}}
-	rows = append(rows, fast, single, peak)
-	first, err := b.firstLines(large)
+	rows = append(rows, fast, single)
+	first, err := b.firstLines(path)
 	if err != nil {
 		return rows, err
 	}
-	return append(rows, row{What: fmt.Sprintf("packets show | head -%d, %s", firstLines, size), Unit: "ms", Value: first, Bar: bar{Most: 200}}), nil
+	rows = append(rows, row{What: fmt.Sprintf("packets show | head -%d, %s", firstLines, size), Unit: "ms", Value: first, Bar: bar{Most: 200}})
+	for _, endless := range []bool{true, false} {
+		var peak [2]int64
+		for i, bytes := range []int64{b.Capture / 10, b.Capture} {
+			if _, err := makeCapture(path, traffic{Bytes: bytes, Endless: endless}); err != nil {
+				return rows, err
+			}
+			c, err := b.loss(path, "GOMAXPROCS=1")
+			if err != nil {
+				return rows, err
+			}
+			peak[i] = max(c.peak, 1)
+		}
+		what, limit := "the same flows", bar{Most: 1.2}
+		if !endless { // what has ended is a row of the result, too
+			what, limit = "as many at a time", bar{}
+		}
+		b.progress("packets: loss, %s: %.1f MiB at most for %s, %.1f MiB for %s", what, mib(peak[0]), megabytes(b.Capture/10), mib(peak[1]), size)
+		rows = append(rows, row{What: fmt.Sprintf("packets loss, peak of %s to %s, %s", size, megabytes(b.Capture/10), what), Unit: "times",
+			Value: float64(peak[1]) / float64(peak[0]), Bar: limit})
+	}
+	return rows, nil
 }
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", n/1e6) }
 
-// makeCapture writes a capture of about size bytes.
-func makeCapture(path string, size int64) (packets int64, err error) {
+// makeCapture writes a capture of t's size and kind.
+func makeCapture(path string, t traffic) (packets int64, err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return 0, err
 	}
-	t := traffic{TCP: liveTCP, UDP: liveUDP, Bytes: size, Seed: 1}
+	t.TCP, t.UDP, t.Seed = liveTCP, liveUDP, 1
 	packets, err = t.write(f)
 	return packets, errors.Join(err, f.Close())
 }

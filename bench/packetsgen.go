@@ -23,6 +23,7 @@ type traffic struct {
 	TCP, UDP int   // flows at any time
 	Bytes    int64 // of the file, about
 	Seed     uint64
+	Endless  bool // no flow ends, so that a larger file has no more of them
 
 	rand    *rand.Rand
 	out     *bufio.Writer
@@ -125,6 +126,9 @@ func (t *traffic) begin(udp bool) *talk {
 	k.rtt = int64(2e6 + t.rand.ExpFloat64()*8e6)
 	// From 20 to 20,000 packets, short ones more often.
 	k.left = int(20 * math.Pow(1000, t.rand.Float64()))
+	if t.Endless {
+		k.left = math.MaxInt
+	}
 	client := [4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}
 	port := uint16(32768 + t.rand.IntN(28000))
 	for side := range 2 {
