@@ -245,7 +245,11 @@ func (t *printer) judged(j *Judge) {
 	t.line("")
 	t.head("What the flags say, and what was so")
 	if j.Lost > 0 {
-		t.para(2, "✓ ", fmt.Sprintf("%s of %s of data show as retransmission where they left", flow.Count(j.Shown), losses(j.Lost)), t.p.Grade(0).Render)
+		sign, ink := "✓ ", t.p.Grade(0).Render
+		if j.Shown < j.Lost {
+			sign, ink = "! ", t.warn
+		}
+		t.para(2, sign, fmt.Sprintf("%s of %s of data show as retransmission where they left", flow.Count(j.Shown), losses(j.Lost)), ink)
 	}
 	for f := NoFinding + 1; f < findings; f++ {
 		if j.Counts[f] == 0 {
