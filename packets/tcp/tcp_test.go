@@ -89,6 +89,40 @@ func TestKarn(t *testing.T) {
 	}
 }
 
+// The byte of a probe is sent again when there is room: the acknowledgement may be
+// of either. And a number without the ACK bit acknowledges nothing (RFC 9293,
+// section 3.1).
+func TestNoSample(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		probe   bool
+		control uint8
+		want    time.Duration
+	}{
+		{"sent once", false, tcp.ACK, time.Millisecond},
+		{"after a probe", true, tcp.ACK, -1},
+		{"no ACK", false, tcp.PSH, -1},
+	} {
+		var c tcp.Conversation
+		add := func(at int64, dir int, s tcp.Segment) tcp.Result {
+			s.Time, s.Scale = at*ms, -1
+			return c.Add(dir, &s)
+		}
+		add(0, 1, tcp.Segment{Seq: 1, Ack: 5, Control: tcp.ACK, Window: 0})
+		add(1, 0, tcp.Segment{Seq: 5, Ack: 1, Control: tcp.ACK, Window: 9})
+		if x.probe {
+			if r := add(2, 0, tcp.Segment{Seq: 5, Ack: 1, Len: 1, Control: tcp.ACK, Window: 9}); r.Flags != tcp.ZeroWindowProbe {
+				t.Fatalf("a probe has flags %q", r.Flags)
+			}
+		}
+		add(3, 1, tcp.Segment{Seq: 1, Ack: 5, Control: tcp.ACK, Window: 9})
+		add(4, 0, tcp.Segment{Seq: 5, Ack: 1, Len: 1, Control: tcp.ACK, Window: 9})
+		if r := add(5, 1, tcp.Segment{Seq: 1, Ack: 6, Control: x.control, Window: 9}); r.RTT != x.want {
+			t.Errorf("%s: RTT %v, want %v", x.name, r.RTT, x.want)
+		}
+	}
+}
+
 // However many segments are in flight, a few are measured; RFC 6298, section 3,
 // wants one at least in each round trip.
 func TestManyInFlight(t *testing.T) {
@@ -100,7 +134,9 @@ func TestManyInFlight(t *testing.T) {
 	for i := range uint32(1000) {
 		r := c.Add(1, &tcp.Segment{Time: int64(5000 + i), Seq: 1, Ack: 11 + i*10, Control: tcp.ACK, Window: 9, Scale: -1})
 		if r.RTT >= 0 {
-			samples++
+			if samples++; samples != int(i)+1 {
+				t.Fatalf("segment %d is measured: want the first ones", i)
+			}
 			if r.RTT != 5000 {
 				t.Fatalf("RTT %v of segment %d, want 5µs", r.RTT, i)
 			}
@@ -109,8 +145,8 @@ func TestManyInFlight(t *testing.T) {
 			t.Fatalf("after segment %d not %d bytes in flight", i, want)
 		}
 	}
-	if samples < 1 || samples > 100 {
-		t.Errorf("%d samples of a round trip with 1000 segments", samples)
+	if samples != 16 {
+		t.Errorf("%d samples of a round trip with 1000 segments, want 16", samples)
 	}
 	if size := unsafe.Sizeof(c); size > 600 {
 		t.Errorf("a conversation holds %d bytes, at most 600 are promised", size)
