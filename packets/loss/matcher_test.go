@@ -311,7 +311,10 @@ func FuzzMatcher(f *testing.F) {
 		m.Emit = func(p *Passage) { emit(p); j.Add(p) }
 		comments := []string{"", "lost: random", "duplicated", "bit 170 flipped", "duplicated, bit 3 flipped"}
 		for i := 0; i+2 < len(b) && i < 3000; i += 3 {
-			role := Role(b[i]&3) % 4
+			role := Role(b[i] & 3)
+			if role == Passed && !link {
+				role = Left
+			}
 			d := datagram(1+b[i+1]&1, 2-b[i+1]&1, uint16(b[i+1]>>6), string(b[i+1:i+1+int(b[i+1]>>5&1)]))
 			if b[i]&0x80 != 0 {
 				d[int(b[i+2])%len(d)] ^= 1
