@@ -80,17 +80,13 @@ func (a *app) packetsPlot(ctx context.Context, path string, f *plotFlags) error 
 	if f.json && f.svg == "-" {
 		return cannot("one of them can go to standard output", "--json and --svg -")
 	}
-	open, done, err := twice(ctx, path, a.in)
+	open, done, err := a.twice(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer done()
 	target, p, end := plotOf(open, f.choice)
 	if p == nil {
-		var not *packets.NotCapture
-		if errors.As(end, &not) {
-			return cannot(not.Hint, "%w", end)
-		}
 		return end
 	}
 	switch {
@@ -143,9 +139,9 @@ func plotOf(open func() (*packets.Reader, error), c plot.Choice) (*plot.Target, 
 // twice returns what opens the capture at path as often as it is called. Standard
 // input, which is "-", is copied to a temporary file, until it or ctx ends; done
 // removes that.
-func twice(ctx context.Context, path string, stdin io.Reader) (open func() (*packets.Reader, error), done func(), err error) {
+func (a *app) twice(ctx context.Context, path string) (open func() (*packets.Reader, error), done func(), err error) {
 	if path != "-" {
-		return func() (*packets.Reader, error) { return packets.Open(path, nil) }, func() {}, nil
+		return func() (*packets.Reader, error) { return a.openCapture(path) }, func() {}, nil
 	}
 	file, err := os.CreateTemp("", "wirelab-plot-")
 	if err != nil {
@@ -157,7 +153,7 @@ func twice(ctx context.Context, path string, stdin io.Reader) (open func() (*pac
 	}
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(file, stdin)
+		_, err := io.Copy(file, a.in)
 		copied <- err
 	}()
 	select {
@@ -169,16 +165,11 @@ func twice(ctx context.Context, path string, stdin io.Reader) (open func() (*pac
 		return nil, nil, fmt.Errorf("read standard input: %w", err)
 	}
 	return func() (*packets.Reader, error) {
-		f, err := os.Open(file.Name())
+		f, err := os.Open(file.Name()) // closed when the process ends
 		if err != nil {
 			return nil, err
 		}
-		r, err := packets.NewReader(f)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("read standard input: %w", err)
-		}
-		return r, nil // the file is closed with the process, and removed before
+		again := app{in: f}
+		return again.openCapture("-")
 	}, done, nil
 }
-

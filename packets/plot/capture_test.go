@@ -365,6 +365,14 @@ func TestTimeShown(t *testing.T) {
 			}
 		}
 	}
+	// The window's scale and what was in flight are known from before.
+	if p.Notes == nil || strings.Contains(fmt.Sprint(p.Notes), "handshake") {
+		t.Errorf("notes %q", p.Notes)
+	}
+	_, p = lab(t).plot(plot.Choice{Kind: plot.Window, From: 80 * time.Millisecond, To: 90 * time.Millisecond})
+	if got, want := fmt.Sprint(series(t, p, "in flight").Points), "[{0.08 8000 0} {0.09 8000 0}]"; got != want {
+		t.Errorf("in flight are %v, want %v", got, want)
+	}
 	for _, bad := range []plot.Choice{
 		{}, {Kind: "x"}, {Kind: plot.RTT, Flow: -1}, {Kind: plot.RTT, Direction: "c"}, {Kind: plot.RTT, From: -1},
 		{Kind: plot.RTT, From: 2, To: 1}, {Kind: plot.RTT, Bin: -1},

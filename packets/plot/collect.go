@@ -34,6 +34,8 @@ type collector interface {
 	passed(x float64, ours bool, p *packets.Packet, h *packets.Headers)
 	// arrived takes a packet of the plotted direction at its receiver.
 	arrived(x float64, p *packets.Packet, h *packets.Headers)
+	// series returns the series that get points from these.
+	series() []*Series
 	// finish fills p.
 	finish(p *Plot)
 }
@@ -65,6 +67,9 @@ func (t *Target) Plot(r *packets.Reader) (*Plot, error) {
 	var before time.Duration
 	var points loss.Points
 	from, peer := t.fromTo()
+	for _, s := range c.series() {
+		s.keep = span{t.From.Seconds(), to.Seconds()}
+	}
 	end := each(r, func(p *packets.Packet, h *packets.Headers) {
 		at := time.Duration(p.Time.UnixNano()) - t.Flow.First
 		x := at.Seconds()
@@ -92,23 +97,25 @@ func (t *Target) Plot(r *packets.Reader) (*Plot, error) {
 			}
 			before = at
 		}
+		if inside && f.Number == t.number {
+			shown++
+		}
+		// What comes before the time shown counts for what is known in it.
 		switch {
-		case !inside:
-		case f.Number == t.receiver:
-			if ours {
-				c.arrived(x, p, h)
-			}
-		case ours:
-			shown++
+		case f.Number == t.number && ours:
 			c.sent(x, p, h, &result)
-		default:
-			shown++
+		case f.Number == t.number:
 			c.got(x, p, h, &result)
+		case ours:
+			c.arrived(x, p, h)
 		}
 	})
 	plot := &Plot{Title: t.title(), X: Axis{Label: "time since the flow's first packet", Unit: Seconds}}
 	plot.X.Min, plot.X.Max = t.From.Seconds(), min(to, t.Flow.Duration()).Seconds()
 	plot.Empty = "nothing to plot: " + t.nothing(shown)
+	for _, s := range c.series() {
+		s.hold(plot.X.Max)
+	}
 	c.finish(plot)
 	if shown < all {
 		plot.Notes = append(plot.Notes, fmt.Sprintf("%d of the flow's %d packets are in the time shown.", shown, all))

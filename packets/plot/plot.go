@@ -54,7 +54,10 @@ type Series struct {
 	Ink    int // number of a colour: see style.Palette.Field
 	Points []Point
 
-	reduceAt int // points after which Add reduces
+	reduceAt int   // points after which Add reduces
+	keep     span  // Add passes over what has another X; if empty, over nothing
+	carry    Point // the latest before keep, of Steps and Dashes
+	carried  bool  // there is one
 }
 
 // A Point is one value. A Y that is no number interrupts a line.

@@ -46,7 +46,7 @@ func newRate(t *Target) *rate {
 
 // add counts n bytes at x.
 func (r *rate) add(bins []int64, x float64, n int64) {
-	if len(bins) == 0 {
+	if len(bins) == 0 || x < r.from-1e-9 || x > r.end+1e-9 {
 		return
 	}
 	// An instant between two intervals begins the second one, whatever the rounding.
@@ -74,6 +74,7 @@ func (r *rate) fresh(x float64, h *packets.Headers) {
 	r.add(r.good, x, n)
 }
 
+func (r *rate) series() []*Series                                           { return nil }
 func (r *rate) got(float64, *packets.Packet, *packets.Headers, *tcp.Result) {}
 func (r *rate) passed(float64, bool, *packets.Packet, *packets.Headers)     {}
 func (r *rate) arrived(x float64, _ *packets.Packet, h *packets.Headers)    { r.fresh(x, h) }

@@ -17,6 +17,16 @@ const (
 // Of a line these are the first, the last, the least and the greatest; of ticks and
 // marks, ranges.
 func (s *Series) Add(p Point) {
+	if s.keep.hi > s.keep.lo && !s.keep.has(p.X) {
+		if p.X < s.keep.lo && (s.Style == Steps || s.Style == Dashes) {
+			s.carry, s.carried = p, true
+		}
+		return
+	}
+	if s.carried { // its value still holds where the picture begins
+		s.carried = false
+		s.Add(Point{X: s.keep.lo, Y: s.carry.Y})
+	}
 	if s.reduceAt == 0 {
 		s.reduceAt = most
 	}
@@ -33,6 +43,15 @@ func (s *Series) Add(p Point) {
 		s.reduce(columns)
 		// A column is full at most; the rest is room for new ones.
 		s.reduceAt = max(most, 2*len(s.Points))
+	}
+}
+
+// hold draws a value that was there before the time shown and did not change in
+// it, until end.
+func (s *Series) hold(end float64) {
+	if s.carried && len(s.Points) == 0 && end > s.keep.lo {
+		s.carried = false
+		s.Points = []Point{{X: s.keep.lo, Y: s.carry.Y}, {X: end, Y: s.carry.Y}}
 	}
 }
 

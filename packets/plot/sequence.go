@@ -97,6 +97,10 @@ func (s *sequence) passed(x float64, ours bool, p *packets.Packet, h *packets.He
 	s.lost.Add(Point{X: x, Low: at, Y: at})
 }
 
+func (s *sequence) series() []*Series {
+	return []*Series{&s.data, &s.again, &s.order, &s.ack, &s.window, &s.sack, &s.lost, &s.lostAck}
+}
+
 func (s *sequence) arrived(float64, *packets.Packet, *packets.Headers) {}
 
 // near returns a relative number as the one nearest to the latest of c, which

@@ -44,7 +44,9 @@ func (t *trips) got(x float64, p *packets.Packet, h *packets.Headers, r *tcp.Res
 	}
 	if r.RTT >= 0 {
 		t.rtt.Add(Point{X: x, Y: r.RTT.Seconds()})
-		t.spread.Add(r.RTT)
+		if t.rtt.keep.has(x) {
+			t.spread.Add(r.RTT)
+		}
 	}
 }
 
@@ -57,6 +59,8 @@ func (t *trips) state(x float64, p *packets.Packet) {
 		t.rto.Add(Point{X: x, Y: s.rto.Seconds()})
 	}
 }
+
+func (t *trips) series() []*Series { return []*Series{&t.rtt, &t.first, &t.srtt, &t.rto} }
 
 func (t *trips) passed(float64, bool, *packets.Packet, *packets.Headers) {}
 func (t *trips) arrived(float64, *packets.Packet, *packets.Headers)      {}

@@ -78,6 +78,10 @@ func (w *windows) passed(x float64, ours bool, p *packets.Packet, h *packets.Hea
 	}
 }
 
+func (w *windows) series() []*Series {
+	return []*Series{&w.flight, &w.window, &w.cwnd, &w.ssthresh, &w.again, &w.lost}
+}
+
 func (w *windows) arrived(float64, *packets.Packet, *packets.Headers) {}
 
 func (w *windows) state(x float64, p *packets.Packet) {
