@@ -78,6 +78,7 @@ func TestKernel(t *testing.T) {
 func capturing(t *testing.T, args []string) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT} // if the test is killed
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +110,7 @@ func traffic(t *testing.T, ip, a, b, addr string) {
 		cmd := exec.CommandContext(ctx, ip, "netns", "exec", ns, os.Args[0], "-test.run=^TestPeer$")
 		cmd.Env = append(os.Environ(), "WIRELAB_TCP_PEER="+role+" "+addr)
 		cmd.Stderr = os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		pipe, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()
