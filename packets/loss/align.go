@@ -20,6 +20,9 @@ const (
 	maxWays = 4096
 	// medianOf is how many differences of each a median is taken of.
 	medianOf = 255
+	// scatter is by how much the stamps of one clock may be wrong: the kernel takes
+	// them shortly before or after a packet passes.
+	scatter = 50 * time.Microsecond
 )
 
 // ErrNothingCommon means that no packet is in both captures.
@@ -228,12 +231,12 @@ func (a *Alignment) vote(near, far netip.Addr, votes int) {
 
 // choose decides the offset.
 func (a *Alignment) choose(given *time.Duration, symmetric bool) {
-	possible := (!a.HasLow || a.Low <= 0) && (!a.HasHigh || a.High >= 0)
+	possible := (!a.HasLow || a.Low <= scatter) && (!a.HasHigh || a.High >= -scatter)
 	switch {
 	case given != nil:
 		a.Offset, a.How = *given, "as given"
 	case possible && !symmetric:
-		a.How = "taken for one clock, which is possible"
+		a.How = "which is possible: nothing arrived before it left"
 	case a.HasLow && a.HasHigh:
 		a.Offset, a.How = a.Low+(a.High-a.Low)/2, "so that the quickest ways there and back are equal"
 	case a.HasHigh:

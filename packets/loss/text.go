@@ -166,10 +166,18 @@ func (c *Capture) places() string {
 }
 
 func (t *printer) align(a *Alignment) {
-	text := fmt.Sprintf("%s of a sample are in both. The second clock is taken to be %s ahead, %s.", flow.Plural(int64(a.Matched), "packet"), flow.Short(a.Offset), a.How)
-	if a.HasLow && a.HasHigh {
-		text += fmt.Sprintf(" By the packets it is between %s and %s; a one-way delay may be wrong by as much, one way too long and the other too short.", flow.Short(a.Low), flow.Short(a.High))
+	text := fmt.Sprintf("%s of a sample are in both. ", flow.Plural(int64(a.Matched), "packet"))
+	if a.Offset == 0 {
+		text += "The clocks are taken to agree, " + a.How + "."
 	} else {
+		text += fmt.Sprintf("The second clock is taken to be %s ahead, %s.", flow.Short(a.Offset), a.How)
+	}
+	switch {
+	case a.HasLow && a.HasHigh && a.Low > a.High:
+		text += fmt.Sprintf(" No offset fits all packets: the stamps scatter by %s, or a clock runs faster. One-way delays are as wrong.", flow.Short(a.Low-a.High))
+	case a.HasLow && a.HasHigh:
+		text += fmt.Sprintf(" By the packets it is between %s and %s; a one-way delay may be wrong by as much, one way too long and the other too short.", flow.Short(a.Low), flow.Short(a.High))
+	default:
 		text += " Packets went one way only, so one-way delays show how they differ and not how long they are."
 	}
 	t.para(2, "", text, t.dim)
@@ -191,7 +199,7 @@ func (t *printer) way(w *Way) {
 		{w.Reordered, "overtaken: arrived after one that was sent later"},
 		{w.Refused, "not taken by the host: " + reasons(w.Refusals)},
 		{w.Undecided, "undecided: too many were on their way at a time"},
-		{w.Backwards, "arrived before they left: the clocks disagree"},
+		{w.Backwards, "arrived before they left: the stamps scatter, or the clocks disagree"},
 	} {
 		if n.n > 0 {
 			t.para(4, "! ", flow.Count(n.n)+" "+n.text, t.warn)
