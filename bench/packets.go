@@ -93,7 +93,7 @@ func (b *bench) packets() (rows []row, err error) {
 			what, limit = "as many at a time", bar{}
 		}
 		b.progress("packets: loss, %s: %.1f MiB at most for %s, %.1f MiB for %s", what, mib(peak[0]), megabytes(b.Capture/10), mib(peak[1]), size)
-		rows = append(rows, row{What: fmt.Sprintf("packets loss, peak of %s to %s, %s", size, megabytes(b.Capture/10), what), Unit: "times",
+		rows = append(rows, row{What: fmt.Sprintf("packets loss, peak %s : %s, %s", size, megabytes(b.Capture/10), what), Unit: "times",
 			Value: float64(peak[1]) / float64(peak[0]), Bar: limit})
 	}
 	return rows, failed
