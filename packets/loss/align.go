@@ -236,7 +236,7 @@ func (a *Alignment) choose(given *time.Duration, symmetric bool) {
 	case given != nil:
 		a.Offset, a.How = *given, "as given"
 	case possible && !symmetric:
-		a.How = "which is possible: nothing arrived before it left"
+		a.How = "which fits the packets"
 	case a.HasLow && a.HasHigh:
 		a.Offset, a.How = a.Low+(a.High-a.Low)/2, "so that the quickest ways there and back are equal"
 	case a.HasHigh:

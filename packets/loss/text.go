@@ -176,7 +176,8 @@ func (t *printer) align(a *Alignment) {
 	case a.HasLow && a.HasHigh && a.Low > a.High:
 		text += fmt.Sprintf(" No offset fits all packets: the stamps scatter by %s, or a clock runs faster. One-way delays are as wrong.", flow.Short(a.Low-a.High))
 	case a.HasLow && a.HasHigh:
-		text += fmt.Sprintf(" By the packets it is between %s and %s; a one-way delay may be wrong by as much, one way too long and the other too short.", flow.Short(a.Low), flow.Short(a.High))
+		text += fmt.Sprintf(" The packets allow %s less to %s more; one-way delays may be wrong by as much, one way too long and the other too short.",
+			flow.Short(a.Offset-a.Low), flow.Short(a.High-a.Offset))
 	default:
 		text += " Packets went one way only, so one-way delays show how they differ and not how long they are."
 	}
