@@ -69,7 +69,7 @@ type Headers struct {
 // Options are the TCP options that were found.
 type Options struct {
 	MSS      uint16 // 0 is none
-	Scale    int8   // shift of the window (RFC 7323, section 2); −1 is none
+	Scale    int8   // shift of the window (RFC 7323, section 2), at most 14; −1 is none
 	SACKOK   bool
 	Stamps   bool // TSVal and TSEcr count
 	TSVal    uint32
@@ -208,7 +208,7 @@ func (h *Headers) ipv4(b []byte, at, length int) {
 		h.Problem = fmt.Sprintf("IPv4 length %d is less than its header's %d", h.IPLength, n)
 		return
 	}
-	h.transport(b, at+n, at+h.IPLength)
+	h.transport(b, at+n, min(at+h.IPLength, length))
 }
 
 func (h *Headers) ipv6(b []byte, at, length int) {
@@ -230,7 +230,7 @@ func (h *Headers) ipv6(b []byte, at, length int) {
 	if h.IPLength == 40 && ip[6] != 59 { // a jumbogram, or the network card was to cut it
 		h.IPLength = length - at
 	}
-	end := at + h.IPLength
+	end := min(at+h.IPLength, length)
 	next, at := ip[6], at+40
 	for range 16 { // extension headers (RFC 8200, section 4)
 		h.Protocol = next
@@ -345,7 +345,7 @@ func (o *Options) read(b []byte) {
 		case b[0] == 2 && len(v) == 2:
 			o.MSS = binary.BigEndian.Uint16(v)
 		case b[0] == 3 && len(v) == 1:
-			o.Scale = int8(v[0] & 0x7f)
+			o.Scale = int8(min(v[0], 14)) // more counts as 14 (RFC 7323, section 2.3)
 		case b[0] == 4 && len(v) == 0:
 			o.SACKOK = true
 		case b[0] == 5 && len(v)%8 == 0:

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A pcap reads the classic format: a file header of 24 bytes, then for each
+// A pcapFormat reads the classic format: a file header of 24 bytes, then for each
 // packet a header of 16 and its bytes, in the byte order of the writer.
-type pcap struct {
+type pcapFormat struct {
 	order binary.ByteOrder
 	unit  int64 // nanoseconds of the fraction's unit
 	link  LinkType
 	begun bool
 }
 
-func newPcap(r *Reader, head []byte) (*pcap, error) {
-	f := &pcap{order: binary.LittleEndian, unit: 1e3}
+func newPcap(r *Reader, head []byte) (*pcapFormat, error) {
+	f := &pcapFormat{order: binary.LittleEndian, unit: 1e3}
 	switch binary.LittleEndian.Uint32(head) {
 	case 0xd4c3b2a1:
 		f.order = binary.BigEndian
@@ -36,9 +36,9 @@ func newPcap(r *Reader, head []byte) (*pcap, error) {
 	return f, nil
 }
 
-func (f *pcap) name() string { return "pcap" }
+func (f *pcapFormat) name() string { return "pcap" }
 
-func (f *pcap) next(r *Reader, p *Packet) error {
+func (f *pcapFormat) next(r *Reader, p *Packet) error {
 	if !f.begun {
 		f.begun = true
 		r.w.skip(24)

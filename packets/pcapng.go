@@ -30,16 +30,16 @@ const (
 // maxInterfaces is how many interfaces a file may describe.
 const maxInterfaces = 4096
 
-// A pcapng reads sections of blocks. Interfaces of all sections are numbered
+// An ngFormat reads sections of blocks. Interfaces of all sections are numbered
 // through.
-type pcapng struct {
+type ngFormat struct {
 	order binary.ByteOrder
 	base  int // of this section's interfaces in Reader.seen
 }
 
-func (f *pcapng) name() string { return "pcapng" }
+func (f *ngFormat) name() string { return "pcapng" }
 
-func (f *pcapng) next(r *Reader, p *Packet) error {
+func (f *ngFormat) next(r *Reader, p *Packet) error {
 	for {
 		h, err := r.w.peek(12)
 		if err != nil {
@@ -98,7 +98,7 @@ func packetBlock(kind uint32) bool {
 func isSection(h []byte) bool { return binary.LittleEndian.Uint32(h) == blockSection }
 
 // section begins a section, which has its own byte order and interfaces.
-func (f *pcapng) section(r *Reader, h []byte) error {
+func (f *ngFormat) section(r *Reader, h []byte) error {
 	var order binary.ByteOrder = binary.LittleEndian
 	switch binary.LittleEndian.Uint32(h[8:]) {
 	case 0x1A2B3C4D:
@@ -124,7 +124,7 @@ func (f *pcapng) section(r *Reader, h []byte) error {
 }
 
 // block reads one block's body, and reports whether it was a packet.
-func (f *pcapng) block(r *Reader, kind uint32, b []byte, p *Packet) (bool, error) {
+func (f *ngFormat) block(r *Reader, kind uint32, b []byte, p *Packet) (bool, error) {
 	short := func(want int) error {
 		return &Damaged{At: r.w.off, Why: fmt.Sprintf("a block of type %d has %d bytes, want at least %d", kind, len(b), want)}
 	}
@@ -201,7 +201,7 @@ func (f *pcapng) block(r *Reader, kind uint32, b []byte, p *Packet) (bool, error
 }
 
 // at sets where p was seen.
-func (f *pcapng) at(r *Reader, p *Packet, number uint32) error {
+func (f *ngFormat) at(r *Reader, p *Packet, number uint32) error {
 	if int64(f.base)+int64(number) >= int64(len(r.seen)) {
 		return &Damaged{At: r.w.off, Why: fmt.Sprintf("packet %d is of interface %d, but only %d are described", r.number+1, number, len(r.seen)-f.base)}
 	}
@@ -211,7 +211,7 @@ func (f *pcapng) at(r *Reader, p *Packet, number uint32) error {
 }
 
 // describe reads an interface description.
-func (f *pcapng) describe(r *Reader, b []byte) error {
+func (f *ngFormat) describe(r *Reader, b []byte) error {
 	if len(r.seen) == maxInterfaces {
 		return &Damaged{At: r.w.off, Why: fmt.Sprintf("more than %d interfaces", maxInterfaces)}
 	}
@@ -259,7 +259,7 @@ func perSecond(b byte) (uint64, bool) {
 
 // options calls each for every option in b. It ends quietly at what is no
 // option: they only add to what a packet is.
-func (f *pcapng) options(b []byte, each func(code uint16, value []byte)) {
+func (f *ngFormat) options(b []byte, each func(code uint16, value []byte)) {
 	for len(b) >= 4 {
 		code, n := f.order.Uint16(b), int(f.order.Uint16(b[2:]))
 		if code == 0 || 4+n > len(b) {

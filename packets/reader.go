@@ -75,7 +75,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if len(head) >= 4 {
 		switch magic := binary.LittleEndian.Uint32(head); magic {
 		case 0x0A0D0D0A:
-			rd.format = &pcapng{}
+			rd.format = &ngFormat{}
 			return rd, nil
 		case 0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1:
 			if len(head) < 24 {

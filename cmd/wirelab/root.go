@@ -162,6 +162,7 @@ missed while you were away.
   wirelab compare                    what UDP, TCP and the queue deliver when
                                      something fails, measured
   wirelab link                       a bad network between two real programs
+  wirelab packets                    what was on the wire, from any capture
   wirelab demo                       a tour in half a minute, no terminal needed`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -180,6 +181,7 @@ missed while you were away.
 		a.groupCommand("udp", "Chat over UDP alone", transports{udp: true}),
 		a.linkCommand(),
 		a.compareCommand(),
+		a.packetsCommand(),
 		a.demoCommand(),
 		a.versionCommand(),
 		a.manCommand(),

@@ -141,7 +141,7 @@ func (t *Tracker) segment(f *Flow, place uint32, dir int, p *packets.Packet, h *
 		f.conv = t.conversation()
 	}
 	f.analysed = true
-	s := tcp.Segment{Time: int64(at), Seq: h.Seq, Ack: h.Ack, Len: h.PayloadLen, Window: h.Window, Control: h.Control, Scale: h.Options.Scale}
+	s := tcp.Segment{Time: int64(at), Seq: h.Seq, Ack: h.Ack, Len: h.PayloadLen, Window: h.Window, Control: h.Control, Scale: h.Options.Scale, Cut: !h.Options.Received}
 	conv := f.conv
 	r := conv.Add(dir, &s)
 	if !r.New {
