@@ -13,8 +13,9 @@ type tap struct {
 	capture *capture // nil: nobody records
 
 	mu     sync.Mutex
-	sides  [2]Side   // up, down
-	newest [2]uint64 // the largest number of a packet that arrived
+	diary  vnet.Diary // of what is captured
+	sides  [2]Side    // up, down
+	newest [2]uint64  // the largest number of a packet that arrived
 	// By the client's port: never more than there are ports. A port that is
 	// used again begins anew.
 	ways map[uint16]*[2]sender
@@ -110,6 +111,9 @@ func (t *tap) record(p *vnet.Packet) {
 	switch p.Vantage {
 	case vnet.Sent:
 		out.Interface = near
+		t.mu.Lock()
+		out.Comment = t.diary.Note(p.Data)
+		t.mu.Unlock()
 	case vnet.Carried:
 		out.Interface, out.Direction = atLink, pcapng.NoDirection
 		out.Comment = p.Outcome.Note
@@ -136,6 +140,9 @@ func (t *tap) state(s *vnet.State) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.capture != nil {
+		t.diary.Take(s)
+	}
 	t.at(port, way).control = Control{
 		Known: true, Cwnd: s.Cwnd, Ssthresh: s.Ssthresh, Outstanding: s.Outstanding,
 		SRTT: s.SRTT, RTTVar: s.RTTVar, RTO: s.RTO, Recovery: s.Recovery,

@@ -18,6 +18,7 @@ type State struct {
 	Host          string
 	Local, Remote netip.AddrPort
 
+	MSS         int // bytes of payload that a segment has at most
 	Cwnd        int // segments
 	Ssthresh    int // segments; −1: not set yet
 	Outstanding int // segments sent and not acknowledged
@@ -151,6 +152,7 @@ func (l *life) tcp() stack.TransportProtocolFactory {
 			Time: time.Now(), Host: l.host.cfg.Name,
 			Local:  addrPort(id.LocalAddress, id.LocalPort),
 			Remote: addrPort(id.RemoteAddress, id.RemotePort),
+			MSS:    s.Sender.MaxPayloadSize,
 			Cwnd:   s.Sender.SndCwnd, Ssthresh: threshold(s.Sender.Ssthresh),
 			Outstanding: s.Sender.Outstanding, SackedOut: s.Sender.SackedOut, DupAcks: s.Sender.DupAckCount,
 			SRTT: s.Sender.RTTState.SRTT, RTTVar: s.Sender.RTTState.RTTVar, RTO: s.Sender.RTO,

@@ -32,6 +32,7 @@ type ledger struct {
 	places  map[int][]uint64        // in the log, of the message to explain
 	totals  scenario.Totals
 	resent  resent
+	diary   vnet.Diary
 	last    int64 // bytes on the wire at the last message or hand-over
 	first   int64 // and at the first
 }
@@ -182,8 +183,13 @@ func (l *ledger) seqs(n int) []uint64 {
 	return l.places[n]
 }
 
-// state writes a TCP connection's inner state.
+// state writes a TCP connection's inner state, and keeps it for the capture.
 func (l *ledger) state(s *vnet.State) {
+	if l.s.Packets {
+		l.mu.Lock()
+		l.diary.Take(s)
+		l.mu.Unlock()
+	}
 	if !l.s.States {
 		return
 	}

@@ -87,6 +87,7 @@ func (l *ledger) record(t *tap, p *vnet.Packet) {
 		if up {
 			out.Interface = t.near
 		}
+		out.Comment = l.diary.Note(p.Data)
 	case vnet.Carried:
 		out.Interface, out.Direction = t.link, pcapng.In
 		if up {
