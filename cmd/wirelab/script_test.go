@@ -29,6 +29,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Values["procs"] = map[string]*process{}
+			// Runs of wirelab compare --fault loss-10 --messages 8.
+			if err := os.CopyFS(env.WorkDir, os.DirFS(filepath.Join("testdata", "captures"))); err != nil {
+				return err
+			}
 			env.Defer(func() {
 				for _, p := range env.Values["procs"].(map[string]*process) {
 					p.kill()
