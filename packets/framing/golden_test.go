@@ -228,7 +228,8 @@ func TestChoice(t *testing.T) {
 		{Config{}, 13, 13},
 		{Config{Count: 2}, 13, 4},
 		{Config{Flow: 1}, 8, 8},
-		{Config{Flow: 2}, 5, 5},
+		{Config{Flow: 4}, 5, 5},
+		{Config{Flow: 2}, 8, 8}, // the first flow on the link
 		{Config{Flow: 9}, 0, 0},
 		{Config{To: 75 * time.Millisecond}, 3, 3},
 		{Config{From: 330 * time.Millisecond, Flow: 1}, 1, 1},

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"wirelab/packets"
+	"wirelab/packets/flow"
 )
 
 // A Config says what of a capture a Report is to tell.
 type Config struct {
 	Framing  Framing
-	Flow     int           // only this one, by Flow.Number; if zero, all
+	Flow     int           // only this one, by its number at any place; if zero, all
 	From, To time.Duration // only frames that were under way then, after the capture's first packet; if To is zero, to the end
 	Count    int           // frames of a direction that are kept; if zero, all
 	MaxFlows int           // see Tracker
@@ -74,7 +75,7 @@ type collector struct {
 // file that ends too early, the Report tells what came before it.
 func Read(r *packets.Reader, cfg Config) (*Report, error) {
 	c := &collector{cfg: cfg, report: &Report{}, sides: make(map[side]*Direction)}
-	t := &Tracker{Framing: cfg.Framing, MaxFlows: cfg.MaxFlows, Interfaces: r.Interfaces, Segment: c.segment}
+	t := &Tracker{Framing: cfg.Framing, MaxFlows: cfg.MaxFlows, Interfaces: r.Interfaces, Segment: c.segment, Numbers: flow.NewTracker(flow.Config{})}
 	var (
 		p   packets.Packet
 		h   packets.Headers
@@ -105,7 +106,7 @@ func Read(r *packets.Reader, cfg Config) (*Report, error) {
 	return c.report, err
 }
 
-func (c *collector) wanted(f *Flow) bool { return c.cfg.Flow == 0 || c.cfg.Flow == f.Number }
+func (c *collector) wanted(f *Flow) bool { return c.cfg.Flow == 0 || f.Is(c.cfg.Flow) }
 
 func (c *collector) within(from, to time.Time) bool {
 	return to.Sub(c.report.Begin) >= c.cfg.From && (c.cfg.To == 0 || from.Sub(c.report.Begin) <= c.cfg.To)

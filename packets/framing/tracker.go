@@ -3,10 +3,12 @@ package framing
 import (
 	"container/list"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"wirelab/packets"
+	"wirelab/packets/flow"
 )
 
 // A Message is a frame and who sent it.
@@ -30,7 +32,7 @@ type Datagram struct {
 // A Flow is one conversation. A TCP connection that reuses the ports of one
 // before is a new one.
 type Flow struct {
-	Number         int // from 1, in the order of their first packets
+	Number         int // from 1, in the order of their first packets; with Tracker.Numbers as there
 	Protocol       uint8
 	Client, Server netip.AddrPort // who began; in the middle of a TCP connection the higher port is taken for the client
 	First          time.Time
@@ -38,7 +40,11 @@ type Flow struct {
 
 	datagrams [2]*datagrams
 	key       flowKey
+	also      []int // its numbers at other places, in Tracker.Numbers
 }
+
+// Is reports whether n is a number of f, at any place where it was seen.
+func (f *Flow) Is(n int) bool { return n == f.Number || slices.Contains(f.also, n) }
 
 // Ends returns who sends and who receives in a direction.
 func (f *Flow) Ends(dir int) (from, to netip.AddrPort) {
@@ -60,6 +66,9 @@ const (
 	DefaultMemory = 64 << 20
 )
 
+// maxPlaces is how many numbers a flow has besides its first.
+const maxPlaces = 16
+
 // A Tracker finds the messages of a whole capture. The zero Tracker is ready to
 // use. What it holds is bounded by the flows that are alive, MaxFlows of them,
 // and by MaxMemory.
@@ -76,12 +85,17 @@ type Tracker struct {
 	// each copy that the link lost, if it is not nil.
 	Segment func(f *Flow, dir int, s Segment, lost bool)
 
+	// Numbers, if not nil, numbers the flows, as it does for other commands. It
+	// is given each packet.
+	Numbers *flow.Tracker
+
 	// Left counts flows that had to end because of MaxFlows.
 	Left int
 
 	flows   map[flowKey]*list.Element
 	order   *list.List // of *Flow; the one that was silent for longest is first
 	count   int
+	number  int // of the packet's flow in Numbers
 	memory  memory
 	named   int  // interfaces that were looked at
 	linked  bool // it is a lab's capture
@@ -136,6 +150,12 @@ func (t *Tracker) Add(p *packets.Packet, h *packets.Headers) []Message {
 		}
 	}
 	v := t.vantage(p)
+	t.number = 0
+	if t.Numbers != nil {
+		if f, _, _ := t.Numbers.Add(p, h); f != nil {
+			t.number = f.Number
+		}
+	}
 	switch {
 	case h.IsFragment() && h.Version != 0:
 		return t.fragment(p, h, v)
@@ -207,6 +227,9 @@ func (t *Tracker) flow(p *packets.Packet, src, dst netip.Addr, sport, dport uint
 		if from != f.Client {
 			dir = 1
 		}
+		if t.number > 0 && !f.Is(t.number) && len(f.also) < maxPlaces {
+			f.also = append(f.also, t.number)
+		}
 		return f, dir, nil
 	}
 	most := t.MaxFlows
@@ -219,6 +242,9 @@ func (t *Tracker) flow(p *packets.Packet, src, dst netip.Addr, sport, dport uint
 	}
 	t.count++
 	f = &Flow{Number: t.count, Protocol: protocol, Client: from, Server: to, First: p.Time, key: key}
+	if t.number > 0 {
+		f.Number = t.number
+	}
 	if protocol == packets.ProtocolTCP {
 		swap := sport < dport
 		if control&packets.SYN != 0 {
