@@ -109,8 +109,8 @@ func (d *dissection) ipv4() {
 	f.hex("identification", 2)
 	f.hex("flags and offset", 2)
 	f.bits("reserved", 0x8000, set)
-	f.bits("don't fragment (DF)", 0x4000, set)
-	f.bits("more fragments (MF)", 0x2000, set)
+	f.bits("DF: don't fragment", 0x4000, set)
+	f.bits("MF: more fragments", 0x2000, set)
 	f.bits("fragment offset", 0x1fff, func(v uint64) string { return fmt.Sprintf("%d × 8 = byte %d", v, v*8) })
 	f.number("time to live", 1)
 	proto, hasProto := f.number("protocol", 1)
@@ -182,7 +182,7 @@ func (f *fields) optionArea(n int, known func(kind byte) option) {
 			continue
 		case kind == 1:
 			area.bytes(o.name, 1)
-			area.value("fills up to a multiple of 4 bytes")
+			area.value("padding")
 			continue
 		case left < 2:
 			area.rest("option", "its length is missing")

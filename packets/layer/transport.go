@@ -110,6 +110,9 @@ func (d *dissection) tcp() {
 		f.optionArea(header-20, tcpOption)
 	}
 	if hasBits {
+		if base != nil {
+			seq = uint64(uint32(seq) - base.Seq)
+		}
 		l.Summary += fmt.Sprintf(" seq %d", seq)
 	}
 	d.add(l, f)

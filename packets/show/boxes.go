@@ -17,10 +17,10 @@ func (v Picture) Boxes(layers []layer.Layer, data []byte) []string {
 	b := &boxes{Picture: v, data: data, total: len(data)}
 	b.gutter = 12
 	b.hex = 11 // four bytes
-	b.name = 19
+	b.name = 21
 	switch w := v.width(); {
 	case w >= 140:
-		b.hex, b.name = 47, 30
+		b.hex, b.name = 35, 30
 	case w >= 100:
 		b.hex, b.name = 23, 24
 	}
@@ -97,7 +97,7 @@ func (b *boxes) begin(p *part) {
 	case p.HeaderLen == 0:
 		title = fmt.Sprintf("%s · %s", p.Name, bytesOf(p.Len))
 	case p.Len > p.HeaderLen:
-		title += fmt.Sprintf(" of header (%.1f %% of the packet) + %d", 100*float64(p.HeaderLen)/float64(max(b.total, 1)), p.Len-p.HeaderLen)
+		title += fmt.Sprintf(" of header (%.1f %%) + %d inside", 100*float64(p.HeaderLen)/float64(max(b.total, 1)), p.Len-p.HeaderLen)
 	default:
 		title += fmt.Sprintf(" (%.1f %% of the packet)", 100*float64(p.HeaderLen)/float64(max(b.total, 1)))
 	}
@@ -187,7 +187,7 @@ func wrap(s string, width int) []string {
 	lines := cells.Wrap(cells.Visible(s), width, width)
 	if len(lines) > maxLines {
 		lines = lines[:maxLines]
-		lines[maxLines-1] = cells.Cut(lines[maxLines-1], width-1) + "…"
+		lines[maxLines-1] = strings.TrimSuffix(cells.Cut(lines[maxLines-1], width-1), "…") + "…"
 	}
 	return lines
 }

@@ -47,9 +47,13 @@ func (v Picture) Hex(layers []layer.Layer, data []byte) []string {
 			hex.WriteString(gap + st.Render(fmt.Sprintf("%02x", c)))
 			mark := "──"
 			if i == 0 || owner[at+i-1] != own {
-				mark = all[own].letter + "─"
+				end := "─"
 				if i+1 == len(row) || owner[at+i+1] != own {
-					mark = all[own].letter + " "
+					end = " "
+				}
+				mark = all[own].letter
+				if cells.Width(mark) < 2 {
+					mark += end
 				}
 			}
 			marks.WriteString(filler + mark)

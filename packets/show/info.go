@@ -96,18 +96,20 @@ func protocolName(l *layer.Layer) string {
 	return l.Name
 }
 
-// segmentInfo is a TCP segment in a line, as tshark's is. short leaves the
+// segmentInfo is a TCP segment in a line; what differs most comes first, because the
+// end may be cut. short leaves the
 // options out.
 func (e *Entry) segmentInfo(short bool) string {
 	s := e.Segment
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d → %d [%s] seq %d", e.SrcPort, e.DstPort, layer.Control(s.Control), s.RelSeq)
+	fmt.Fprintf(&b, "[%s] seq %d", layer.Control(s.Control), s.RelSeq)
 	if s.Control&packets.ACK != 0 {
 		fmt.Fprintf(&b, " ack %d", s.RelAck)
 	}
 	fmt.Fprintf(&b, " win %d len %d", s.Window, s.Len)
+	ports := fmt.Sprintf(" · %d → %d", e.SrcPort, e.DstPort)
 	if short {
-		return b.String()
+		return b.String() + ports
 	}
 	o := &s.Options
 	if o.MSS > 0 {
@@ -129,5 +131,5 @@ func (e *Entry) segmentInfo(short bool) string {
 	if o.Problem != "" {
 		b.WriteString(" (" + style.Visible(o.Problem) + ")")
 	}
-	return b.String()
+	return b.String() + ports
 }

@@ -46,9 +46,13 @@ func (l *List) Line(e *Entry) string {
 		return s
 	}
 	number := grow(&l.number, itoa(e.Number), 4, 12)
-	at := grow(&l.at, e.Interface, 0, max(6, width/12))
-	src := grow(&l.src, e.Source, 0, most)
-	dst := grow(&l.dst, e.Destination, 0, most)
+	at := ""
+	if e.Interface != "" {
+		at = grow(&l.at, e.Interface, 6, max(6, width/12))
+	}
+	// Of an address the end tells more than the beginning.
+	src := grow(&l.src, cells.CutLeft(e.Source, most), 0, most)
+	dst := grow(&l.dst, cells.CutLeft(e.Destination, most), 0, most)
 	proto := grow(&l.proto, e.Protocol, 4, 8)
 	length := grow(&l.length, itoa(e.Length), 4, 9)
 

@@ -14,7 +14,7 @@ import (
 
 // A Picture draws the nesting of one packet's layers.
 type Picture struct {
-	Width   int // cells; if zero, 80; at least 60 and at most 200 are used
+	Width   int // cells; if zero, 80; at least 60 and at most 160 are used
 	Palette *style.Palette
 }
 
@@ -29,7 +29,7 @@ func (v Picture) width() int {
 	if v.Width <= 0 {
 		return 80
 	}
-	return min(max(v.Width, 60), 200)
+	return min(max(v.Width, 60), 160)
 }
 
 // Head returns the lines that say which packet it is.
@@ -97,6 +97,17 @@ func parts(layers []layer.Layer) []part {
 			all[i].letter = map[string]string{"data": "·", "trailer": "="}[l.Abbrev]
 			continue
 		}
+		// Messages beside each other have a letter and their number.
+		if i > 0 && l.Abbrev == layers[i-1].Abbrev && l.OSI == 7 || i+1 < len(layers) && l.Abbrev == layers[i+1].Abbrev && l.OSI == 7 {
+			n := 1
+			for k := i - 1; k >= 0 && layers[k].Abbrev == l.Abbrev; k-- {
+				n++
+			}
+			all[i].letter = strings.ToUpper(l.Abbrev[:1])
+			used[all[i].letter] = true
+			all[i].letter += itoa(n % 10)
+			continue
+		}
 		for _, c := range strings.ToUpper(l.Abbrev+l.Name) + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
 			if s := string(c); c >= 'A' && c <= 'Z' && !used[s] {
 				all[i].letter = s
@@ -155,7 +166,7 @@ func (v Picture) Overhead(layers []layer.Layer, total int) []string {
 			continue
 		}
 		row(p.Name+" header", own, v.Palette.Field(i))
-		message += v.inner(layers, i)
+		message += unclaimed(&layers[i])
 	}
 	row("payload: the message", message, v.Palette.Name)
 	if total > 0 {
@@ -164,17 +175,16 @@ func (v Picture) Overhead(layers []layer.Layer, total int) []string {
 	return lines
 }
 
-// inner is how many bytes of layer i are payload that no layer after it takes.
-func (v Picture) inner(layers []layer.Layer, i int) int {
-	l := &layers[i]
-	n := 0
+// unclaimed is how many bytes of what l carries no layer after it takes: a
+// message, for people or for a program.
+func unclaimed(l *layer.Layer) (n int) {
+	if l.Abbrev == "trailer" {
+		return 0
+	}
 	for _, f := range l.Fields {
 		if f.Off >= l.Off+l.HeaderLen {
 			n += f.Len
 		}
-	}
-	if l.Abbrev == "trailer" {
-		return 0
 	}
 	return n
 }

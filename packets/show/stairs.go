@@ -23,41 +23,53 @@ func (v Picture) Stairs(layers []layer.Layer) []string {
 	widths := stairWidths(steps, room)
 	lines := []string{v.Palette.Dim.Render(cells.Pad("OSI", osiWidth) + cells.Pad("TCP/IP", tcpWidth) +
 		"what each layer puts before it, in bytes (not to scale)")}
-	// The rows from 7 down to 1; a step stands in the row of its layer.
-	below := len(steps) - 1
-	above := -1 // the step drawn last
+	// The rows from 7 down to 1; a step stands in the row of its layer, and its
+	// borders go on through rows of layers that TCP/IP does not have.
+	blank := strings.Repeat(" ", leftWidth)
+	below, above := len(steps)-1, -1
 	for osi := 7; osi >= 1; osi-- {
-		first := true
-		label := func() string {
-			if !first {
-				return strings.Repeat(" ", leftWidth)
-			}
-			first = false
-			return v.label(osi, all)
-		}
+		label := v.label(osi)
 		drawn := false
-		for below >= 0 && steps[below].osi == osi {
-			lines = append(lines, strings.Repeat(" ", leftWidth)+v.lid(steps, widths, below, above, room))
-			lines = append(lines, label()+v.row(steps, widths, below, room))
-			above = below
-			below--
-			drawn = true
+		for ; below >= 0 && steps[below].osi == osi; below-- {
+			lines = append(lines, blank+v.lid(steps, widths, below, above, room), label+v.row(steps, widths, below, room))
+			label = blank
+			above, drawn = below, true
 		}
-		if !drawn {
-			s := label()
-			if above >= 0 && osi < 7 && below >= 0 {
-				s += strings.Repeat(" ", room) // the stairs go on below
-			}
-			if osi == 1 {
-				if above >= 0 {
-					lines = append(lines, strings.Repeat(" ", leftWidth)+v.lid(steps, widths, -1, above, room))
-				}
-				s += cells.Cut(fmt.Sprintf("%d bits, one after the other", 8*total(layers)), room)
-			}
-			lines = append(lines, strings.TrimRight(s, " "))
+		switch {
+		case drawn:
+		case osi == 1:
+			label += v.Palette.Dim.Render(cells.Cut(fmt.Sprintf("%d bits, one after the other", 8*total(layers)), room))
+		case above < 0 && osi == 7:
+			label += v.Palette.Dim.Render("(no message)")
+		case below < 0 && osi == 2:
+			label += v.Palette.Dim.Render("(its header is not in the capture)")
+		case above >= 0 && below >= 0:
+			label += v.walls(steps, widths, above, room)
+		}
+		lines = append(lines, undrawn(drawn, label)...)
+		if below < 0 && above >= 0 {
+			lines = append(lines, blank+v.lid(steps, widths, -1, above, room))
+			above = -1
 		}
 	}
 	return lines
+}
+
+// undrawn is the line of a row in which no step stands.
+func undrawn(drawn bool, label string) []string {
+	if drawn {
+		return nil
+	}
+	return []string{strings.TrimRight(label, " ")}
+}
+
+// walls are the borders of step i in a row below it.
+func (v Picture) walls(s []step, w []int, i, room int) string {
+	line := []rune(strings.Repeat(" ", room))
+	for _, c := range splits(s, w, i, room) {
+		line[c] = '│'
+	}
+	return string(line)
 }
 
 func total(layers []layer.Layer) (n int) {
@@ -68,7 +80,7 @@ func total(layers []layer.Layer) (n int) {
 }
 
 // label is what stands at the left of a row: OSI's name and TCP/IP's.
-func (v Picture) label(osi int, all []part) string {
+func (v Picture) label(osi int) string {
 	tcpip := ""
 	switch osi {
 	case 7:
