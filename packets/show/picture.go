@@ -21,7 +21,7 @@ type Picture struct {
 // leftWidth is the space of the layers' names at the left: OSI's and TCP/IP's.
 const (
 	osiWidth  = 15
-	tcpWidth  = 13
+	tcpWidth  = 14
 	leftWidth = osiWidth + tcpWidth
 )
 
@@ -145,8 +145,7 @@ func shortName(l *layer.Layer) string {
 // Overhead returns a table: what each layer adds, in bytes and as a share of
 // the packet.
 func (v Picture) Overhead(layers []layer.Layer, total int) []string {
-	const format = "%-24s %9s %9s  %s"
-	lines := []string{v.Palette.Dim.Render(fmt.Sprintf(format, "what adds what", "bytes", "share", ""))}
+	lines := []string{v.Palette.Dim.Render(fmt.Sprintf("%-24s %9s %9s", "what adds what", "bytes", "share"))}
 	bar := min(40, v.width()-48)
 	row := func(name string, n int, st lipgloss.Style) {
 		if n == 0 {

@@ -22,7 +22,7 @@ func (v Picture) Stairs(layers []layer.Layer) []string {
 	room := v.width() - leftWidth
 	widths := stairWidths(steps, room)
 	lines := []string{v.Palette.Dim.Render(cells.Pad("OSI", osiWidth) + cells.Pad("TCP/IP", tcpWidth) +
-		"what each layer puts before it, in bytes (not to scale)")}
+		"what each puts before it, in bytes (not to scale)")}
 	// The rows from 7 down to 1; a step stands in the row of its layer, and its
 	// borders go on through rows of layers that TCP/IP does not have.
 	blank := strings.Repeat(" ", leftWidth)
@@ -94,9 +94,9 @@ func (v Picture) label(osi int) string {
 	case 3:
 		tcpip = "─ internet"
 	case 2:
-		tcpip = "┐"
+		tcpip = "┐ link"
 	case 1:
-		tcpip = "┴ link"
+		tcpip = "┘"
 	}
 	return cells.Pad(fmt.Sprintf("%d %s", osi, osiNames[osi]), osiWidth) + cells.Pad(tcpip, tcpWidth)
 }
