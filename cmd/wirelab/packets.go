@@ -17,6 +17,7 @@ described in packets/JSON.md.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		newPacketsBrowse(a),
 		newPacketsFlows(a),
 		newPacketsFrames(a),
 		newPacketsLoss(a),
