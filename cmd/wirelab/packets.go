@@ -20,8 +20,10 @@ described in packets/JSON.md.`,
 		newPacketsBrowse(a),
 		newPacketsFlows(a),
 		newPacketsFrames(a),
+		newPacketsLayers(a),
 		newPacketsLoss(a),
 		newPacketsPlot(a),
+		newPacketsShow(a),
 	)
 	return cmd
 }
