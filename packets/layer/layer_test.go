@@ -106,8 +106,7 @@ func seeds(t testing.TB) []packets.Packet {
 // ip4 returns an IPv4 packet as hex.
 func ip4(protocol int, header, payload string) string {
 	body := strings.ReplaceAll(header+payload, " ", "")
-	b, _ := hex.DecodeString(fmt.Sprintf("4500%04x 0000 4000 40 %02x 0000 c0000201 c0000202", 20+len(body)/2, protocol)[:0] +
-		fmt.Sprintf("4500%04x0000400040%02x0000c0000201c0000202", 20+len(body)/2, protocol))
+	b, _ := hex.DecodeString(fmt.Sprintf("4500%04x0000400040%02x0000c0000201c0000202", 20+len(body)/2, protocol))
 	sum := checksum(0, without(b, 10))
 	binary.BigEndian.PutUint16(b[10:], sum)
 	return hex.EncodeToString(b) + body
