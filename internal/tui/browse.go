@@ -403,13 +403,14 @@ func (m *browseModel) jump(s string) {
 		return
 	case n > all:
 		m.warn("there are " + strconv.Itoa(all) + " packets")
+		return
 	}
 	row := m.rowOf(n - 1)
 	if row >= m.count() {
 		m.warn("no packet from number " + strconv.Itoa(n) + " on matches")
 		return
 	}
-	if m.focus, m.at = listArea, row; m.packet(row) != n-1 && n <= all {
+	if m.focus, m.at = listArea, row; m.packet(row) != n-1 {
 		m.tell("packet " + strconv.Itoa(n) + " does not match; this is the next that does")
 	}
 }

@@ -26,12 +26,27 @@ type sight struct {
 	err     error
 }
 
-// look reads packet i.
-func look(x *index.Index, s *index.State, i int) *sight {
-	p, err := x.Packet(i)
-	v := see(s, i, &p)
-	v.err = err
-	return v
+// look reads packets, and those that follow each other in one go.
+func look(x *index.Index, s *index.State, want []int) sightMsg {
+	got := make(sightMsg, len(want))
+	for len(want) > 0 {
+		n := 1
+		for n < len(want) && want[n] == want[0]+n {
+			n++
+		}
+		list, err := x.Packets(want[0], n)
+		for j := range list {
+			got[want[j]] = see(s, want[j], &list[j])
+		}
+		if len(list) < n { // the one that cannot be read; go on after it
+			n = len(list) + 1
+			v := see(s, want[n-1], &packets.Packet{})
+			v.err = err
+			got[want[n-1]] = v
+		}
+		want = want[n:]
+	}
+	return got
 }
 
 // see takes packet i apart. It must be that of entry i.
@@ -76,13 +91,7 @@ func (m *browseModel) fetch() tea.Cmd {
 	}
 	m.asked = true
 	x, s := m.cfg.Index, m.state
-	return func() tea.Msg {
-		got := sightMsg{}
-		for _, i := range want {
-			got[i] = look(x, &s, i)
-		}
-		return got
-	}
+	return func() tea.Msg { return look(x, &s, want) }
 }
 
 // search begins to look for what matches an expression.

@@ -1,5 +1,5 @@
 // Package index lets a capture of any length be looked at in any order. Build
-// reads it once and keeps 40 bytes of each packet; Packet reads one again.
+// reads it once and keeps 40 bytes of each packet; Packets reads some again.
 //
 //	file     | header | packet 1 | packet 2 |   …   | packet n |
 //	                  ^          ^                  ^
@@ -273,35 +273,50 @@ func mark(p *packets.Packet) (m Mark) {
 	return m
 }
 
-// Packet reads the packet with number i+1 again. Its data are the caller's.
+// Packet reads packet i, counted from 0, again.
 func (x *Index) Packet(i int) (packets.Packet, error) {
+	list, err := x.Packets(i, 1)
+	if err != nil {
+		return packets.Packet{}, err
+	}
+	return list[0], nil
+}
+
+// Packets reads n packets from i on again. Their data are the caller's, to read
+// only. With an error come those before it.
+func (x *Index) Packets(i, n int) (list []packets.Packet, err error) {
 	x.mu.Lock()
 	s, kept := x.state, x.kept
 	x.mu.Unlock()
-	if i < 0 || i >= len(s.Entries) {
-		return packets.Packet{}, fmt.Errorf("packet %d: there are %d", i+1, len(s.Entries))
+	if i < 0 || n < 1 || n > len(s.Entries)-i {
+		return nil, fmt.Errorf("packets %d to %d: there are %d", i+1, i+n, len(s.Entries))
 	}
 	if x.InMemory() {
-		return kept[i], nil
+		return slices.Clone(kept[i : i+n]), nil
 	}
-	e, end := &s.Entries[i], x.size
-	if i+1 < len(s.Entries) {
-		end = s.Entries[i+1].Offset
+	begin, end := s.Entries[i].Offset, x.size
+	if i+n < len(s.Entries) {
+		end = s.Entries[i+n].Offset
 	}
-	// The blocks in front of it, and what lies from it to the next one.
-	r, err := packets.NewReader(io.MultiReader(bytes.NewReader(x.meta.before(e.Offset)), io.NewSectionReader(x.file, e.Offset, end-e.Offset)))
+	// The blocks in front of them, and what lies from the first to the next one.
+	r, err := packets.NewReader(io.MultiReader(bytes.NewReader(x.meta.before(begin)), io.NewSectionReader(x.file, begin, end-begin)))
 	if err != nil {
-		return packets.Packet{}, fmt.Errorf("read packet %d again: %w", i+1, err)
+		return nil, fmt.Errorf("read packet %d again: %w", i+1, err)
 	}
 	var p packets.Packet
-	if err := r.Read(&p); err != nil {
-		return packets.Packet{}, fmt.Errorf("read packet %d again: %w", i+1, err)
+	for ; n > 0; n-- {
+		e := &s.Entries[i]
+		if err := r.Read(&p); err != nil {
+			return list, fmt.Errorf("read packet %d again: %w", i+1, err)
+		}
+		if p.Time.UnixNano() != e.Time || p.Length != int(e.Length) || p.Interface != int(e.Interface) {
+			return list, fmt.Errorf("read packet %d again: it is another one: the file was changed", i+1)
+		}
+		i++
+		p.Number, p.Offset = i, e.Offset
+		list = append(list, p.Clone()) // it would hold all of the reader's memory
 	}
-	if p.Time.UnixNano() != e.Time || p.Length != int(e.Length) {
-		return packets.Packet{}, fmt.Errorf("read packet %d again: it is another one: the file was changed", i+1)
-	}
-	p.Number, p.Offset = i+1, e.Offset
-	return p, nil // the reader, and so the data, are used by nobody else
+	return list, nil
 }
 
 // Scan reads all packets that are indexed by now, in order, until each returns
