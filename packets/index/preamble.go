@@ -52,14 +52,14 @@ func (m *preamble) Write(b []byte) (int, error) {
 	defer m.mu.Unlock()
 	for len(b) > 0 && !m.over {
 		switch {
-		case m.skip > 0:
-			k := int(min(m.skip, int64(len(b))))
-			b, m.skip, m.off = b[k:], m.skip-int64(k), m.off+int64(k)
 		case m.keep > 0:
 			k := min(m.keep, len(b))
 			m.kept = append(m.kept, b[:k]...)
 			b, m.keep, m.off = b[k:], m.keep-k, m.off+int64(k)
 			m.ends[len(m.ends)-1].end = len(m.kept)
+		case m.skip > 0:
+			k := int(min(m.skip, int64(len(b))))
+			b, m.skip, m.off = b[k:], m.skip-int64(k), m.off+int64(k)
 		default:
 			k := min(12-len(m.head), len(b))
 			m.head = append(m.head, b[:k]...)
