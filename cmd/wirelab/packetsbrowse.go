@@ -10,6 +10,7 @@ import (
 	"wirelab/internal/style"
 	"wirelab/internal/tui"
 	"wirelab/packets"
+	"wirelab/packets/filter"
 	"wirelab/packets/index"
 )
 
@@ -22,7 +23,8 @@ marked by [ ]; a byte that is chosen has its field marked.
 
   wirelab packets browse chat.pcapng
 
-Keys: tab to another pane, / to filter, n to the next packet with a flag of the
+Keys: tab to another pane, / to filter by an expression of tcpdump's, such as
+"tcp port 9000", or by ~TEXT in the lines of the list, n to the next packet with a flag of the
 TCP analysis or a loss, f to follow a conversation as text, l to see it as a
 ladder, : to go to a number, ? for all keys, q to quit.
 
@@ -59,5 +61,25 @@ func (a *app) packetsBrowse(ctx context.Context, path string) (err error) {
 		return cannot(hint, "%w", err)
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	return tui.Browse(ctx, tui.BrowseConfig{Index: x, File: path, In: keys, Out: a.out})
+	return tui.Browse(ctx, tui.BrowseConfig{Index: x, File: path, Compile: compileFilter, In: keys, Out: a.out})
+}
+
+// browseFilter compiles an expression for packets of any link type. One that is
+// not decoded matches nothing. What is returned is for one goroutine.
+func browseFilter(expression string) (func(*packets.Packet) (bool, error), error) {
+	if _, err := filter.Compile(expression, uint16(packets.LinkEthernet)); err != nil {
+		return nil, err
+	}
+	compiled := map[packets.LinkType]*filter.Filter{}
+	return func(p *packets.Packet) (bool, error) {
+		f, ok := compiled[p.Link]
+		if !ok && p.Link.Known() {
+			var err error
+			if f, err = filter.Compile(expression, uint16(p.Link)); err != nil {
+				return false, err
+			}
+			compiled[p.Link] = f
+		}
+		return f != nil && f.Match(p.Data, p.Length), nil
+	}, nil
 }
