@@ -18,6 +18,7 @@ described in packets/JSON.md.`,
 	}
 	cmd.AddCommand(
 		newPacketsBrowse(a),
+		newPacketsFilter(a),
 		newPacketsFlows(a),
 		newPacketsFrames(a),
 		newPacketsLayers(a),

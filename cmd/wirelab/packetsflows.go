@@ -167,11 +167,3 @@ func captureError(all ...*loss.Capture) (err error) {
 	}
 	return err
 }
-
-// captureFilter compiles an expression for packets of any link type.
-func captureFilter(expression string) (func(*packets.Packet) (bool, error), error) {
-	if expression == "" {
-		return nil, nil
-	}
-	return nil, cannot("leave --filter out", "--filter %q: not built in yet", expression)
-}
