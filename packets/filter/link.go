@@ -103,12 +103,9 @@ func relate(at uint32, size uint8, by bpf.JumpTest, k uint32) *node {
 	}
 }
 
-// masked tests the bits of mask in size bytes at an offset. Nothing is read where
-// no bit counts.
+// masked tests the bits of mask in size bytes at an offset. They are read even
+// where no bit counts, as in net 0.0.0.0/0: they must be there.
 func masked(at uint32, size uint8, mask, want uint32) *node {
-	if mask == 0 {
-		return &node{kind: always}
-	}
 	n := compare(at, size, want)
 	if mask != 1<<(8*size)-1 {
 		n.code = append(n.code, instruction{op: operateK, alu: bpf.ALUOpAnd, k: mask})
