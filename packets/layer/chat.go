@@ -51,28 +51,24 @@ func (d *dissection) chatFrame() {
 			}
 		}
 		l.Name = "Chat frame (first part)"
-		l.Summary = "the first " + plural(len(b), "byte") + " of a frame of "
+		l.Summary = kindOf(b) + ": first "
 		if len(b) < wire.LengthSize {
-			l.Summary += "unknown size"
+			l.Summary += plural(len(b), "byte")
 		} else {
-			l.Summary += fmt.Sprint(len(b) + missing)
+			l.Summary += fmt.Sprintf("%d of %d bytes", len(b), len(b)+missing)
 		}
 		d.chat(l, list, nil)
-		if s := kindOf(b); s != "" {
-			last := &d.layers[len(d.layers)-1]
-			last.Summary += ": " + s
-		}
 		return
 	}
 	d.chat(l, list, b[min(len(b), wire.LengthSize):])
 }
 
-// kindOf names the kind of a frame that is not all there.
+// kindOf names the kind of a frame that is not all there, if that is known.
 func kindOf(b []byte) string {
 	if len(b) > wire.LengthSize+1 && wire.Kind(b[wire.LengthSize+1]).Valid() {
 		return wire.Kind(b[wire.LengthSize+1]).String()
 	}
-	return ""
+	return "frame"
 }
 
 // chatPiece takes what a segment has of a frame.
@@ -81,16 +77,16 @@ func (d *dissection) chatPiece(s Span) {
 	case s.Before == 0:
 		d.chatFrame()
 	default:
-		name, where := "Chat frame (last part)", "the last"
+		name, where := "Chat frame (last part)", "last"
 		if s.After > 0 {
-			name, where = "Chat frame (middle part)", "the next"
+			name, where = "Chat frame (middle part)", "next"
 		}
 		f := d.begin()
 		f.bytes("frame continued", s.Len)
 		f.value("%s", text(d.b[f.begin:f.begin+s.Len]))
 		f.note("bytes %d to %d of a frame of %d", s.Before, s.Before+s.Len-1, s.Before+s.Len+s.After)
 		d.add(Layer{Name: name, Abbrev: "chat", OSI: 7, TCPIP: Application,
-			Summary: fmt.Sprintf("%s %s of a frame of %d", where, plural(s.Len, "byte"), s.Before+s.Len+s.After)}, f)
+			Summary: fmt.Sprintf("frame: %s %d of %d bytes", where, s.Len, s.Before+s.Len+s.After)}, f)
 		d.layers[len(d.layers)-1].HeaderLen = 0
 	}
 }

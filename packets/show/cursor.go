@@ -161,7 +161,6 @@ func (p place) over(b []byte, length int, protocol string) (spans []layer.Span, 
 		if size == 0 { // too short to tell
 			spans = append(spans, layer.Span{Off: at, Len: len(b) - at, Before: len(to.head), After: 1})
 			to.head = head
-			at = len(b)
 			break
 		}
 		to.size, to.left = size, size-int64(len(to.head))

@@ -18,7 +18,7 @@ type List struct {
 	Width   int // cells; if zero, 80
 	Palette *style.Palette
 
-	number, at, src, dst, proto, length int // widths so far
+	number, time, at, src, dst, proto, length int // widths so far
 }
 
 // bad are the flags that say that something was lost or is stuck.
@@ -45,14 +45,14 @@ func (l *List) Line(e *Entry) string {
 		*w = max(*w, least, cells.Width(s))
 		return s
 	}
+	since := grow(&l.time, Seconds(e.Since, width), 8, 24)
 	number := grow(&l.number, itoa(e.Number), 4, 12)
 	at := ""
 	if e.Interface != "" {
 		at = grow(&l.at, e.Interface, 6, max(6, width/12))
 	}
-	// Of an address the end tells more than the beginning.
-	src := grow(&l.src, cells.CutLeft(e.Source, most), 0, most)
-	dst := grow(&l.dst, cells.CutLeft(e.Destination, most), 0, most)
+	src := grow(&l.src, shorter(e.Source, most), 0, most)
+	dst := grow(&l.dst, shorter(e.Destination, most), 0, most)
 	proto := grow(&l.proto, e.Protocol, 4, 8)
 	length := grow(&l.length, itoa(e.Length), 4, 9)
 
@@ -75,7 +75,7 @@ func (l *List) Line(e *Entry) string {
 	}
 	dim := &l.Palette.Dim
 	put(number, l.number, true, dim)
-	put(Seconds(e.Since, width), 8, true, nil)
+	put(since, l.time, true, nil)
 	put(at, l.at, false, dim)
 	put(src, l.src, true, nil)
 	put("→", 1, false, dim)
@@ -85,6 +85,16 @@ func (l *List) Line(e *Entry) string {
 	room := max(width-used, 8)
 	ink.WriteString(l.info(e, room))
 	return strings.TrimRight(ink.String(), " ")
+}
+
+// shorter cuts an address to most cells: its end tells more than its beginning.
+// Of a link's address that does not fit the last three bytes are left, so that
+// it takes no more room than an IPv4 address.
+func shorter(address string, most int) string {
+	if len(address) > most && strings.Count(address, ":") == 5 && len(address) == 17 {
+		return "…" + address[9:]
+	}
+	return cells.CutLeft(address, most)
 }
 
 // info is the last column, in at most room cells.

@@ -14,7 +14,7 @@ import (
 
 // A Picture draws the nesting of one packet's layers.
 type Picture struct {
-	Width   int // cells; if zero, 80; at least 60 and at most 160 are used
+	Width   int // cells; if zero, 80; at least 78 and at most 160 are used
 	Palette *style.Palette
 }
 
@@ -29,7 +29,7 @@ func (v Picture) width() int {
 	if v.Width <= 0 {
 		return 80
 	}
-	return min(max(v.Width, 60), 160)
+	return min(max(v.Width, 78), 160)
 }
 
 // Head returns the lines that say which packet it is.

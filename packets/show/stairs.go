@@ -106,8 +106,6 @@ func (v Picture) label(osi int) string {
 type step struct {
 	osi   int
 	parts []part
-	inner int // bytes that the last carries, and no layer takes
-	lead  bool
 }
 
 // steps sorts layers into rows. What begins after another's end is beside it.
@@ -199,18 +197,19 @@ func splits(s []step, w []int, i, room int) []int {
 		// Beside each other, by their bytes, but each wide enough to be seen.
 		n := len(st.parts)
 		space := end - at
-		if space/n < 3 {
+		least := min(11, space/n) // "│ chat 117 "
+		if least < 3 {
 			break
 		}
 		all := 0
 		for _, p := range st.parts {
 			all += p.Len
 		}
-		spare := space - 3*n
+		spare := space - least*n
 		done := 0
 		for k := range n - 1 {
 			done += st.parts[k].Len
-			cols = append(cols, at+3*(k+1)+spare*done/max(all, 1))
+			cols = append(cols, at+least*(k+1)+spare*done/max(all, 1))
 		}
 	case i < len(s)-1:
 		cols = append(cols, at+w[i])
