@@ -81,7 +81,8 @@ type browseModel struct {
 	matched   []int32 // packets that match; without a filter all do
 	filtering int     // number of the scan under way; 0 is none
 	scans     int
-	scanned   int // packets that the filter has been asked about
+	stop      func() // ends the scan under way
+	scanned   int    // packets that the filter has been asked about
 
 	at, top int // the chosen row of the list, and the first in view
 
@@ -109,6 +110,7 @@ type (
 		scan    int
 		filter  string
 		matched []int32
+		from    int // packets before were asked about by a scan before
 		scanned int
 		err     error
 	}
@@ -123,7 +125,7 @@ func newBrowseModel(ctx context.Context, cfg BrowseConfig, p *style.Palette) *br
 	if cfg.File == "-" {
 		cfg.File = "standard input"
 	}
-	return &browseModel{ctx: ctx, cfg: cfg, palette: p, width: 80, height: 24, seen: map[int]*sight{}, closed: map[string]bool{}, row: -1}
+	return &browseModel{ctx: ctx, stop: func() {}, cfg: cfg, palette: p, width: 80, height: 24, seen: map[int]*sight{}, closed: map[string]bool{}, row: -1}
 }
 
 func (m *browseModel) Init() tea.Cmd {
@@ -280,7 +282,7 @@ func (m *browseModel) key(k string) tea.Cmd {
 	case "?", "h":
 		m.help = true
 	case "esc":
-		if m.filter != "" {
+		if m.filter != "" || m.filtering != 0 {
 			m.clear()
 		}
 		m.focus = listArea

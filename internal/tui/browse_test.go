@@ -351,7 +351,10 @@ func TestBrowseFilter(t *testing.T) {
 	if m := b.model(); m.count() != 2 {
 		t.Errorf("an expression that is wrong leaves %d, want the 2 of before", m.count())
 	}
-	b.model().typed = ""
+	b.keys("/<enter>") // once more what it is
+	if m := b.model(); m.count() != 2 {
+		t.Errorf("the same expression again leaves %d, want 2", m.count())
+	}
 	b.keys("<esc>/~len 2<enter>")
 	b.shows("1 match")
 }
@@ -420,6 +423,14 @@ func TestBrowseEnds(t *testing.T) {
 	whole := recorded(t, "", datagram(ana, bo, []byte("first")), datagram(ana, bo, []byte("second")))
 	b := browsed(t, indexed(t, inFile(t, whole[:len(whole)-5])), 80, 24)
 	b.shows("1 packet", "ends early", "the capture ends at byte "+strconv.Itoa(len(whole)-5)+",", "inside packet 2", "What", "came before it is above")
+	var all [][]byte
+	for range 50 {
+		all = append(all, datagram(ana, bo, nil))
+	}
+	long := recorded(t, "", all...)
+	b = browsed(t, indexed(t, inFile(t, long[:len(long)-1])), 80, 24)
+	b.keys("G")
+	b.shows("49 packets", "the capture ends at byte")
 	b = browsed(t, indexed(t, inFile(t, recorded(t, ""))), 80, 24)
 	b.shows("0 packets", "the capture has no packets")
 	b.keys("jkGgnNfl<tab><down><tab><right>G:1<enter>")
@@ -440,4 +451,33 @@ func TestBrowseFileChanges(t *testing.T) {
 	b := browsed(t, x, 80, 24)
 	b.shows("read packet 1 again")
 	checkFrame(t, b.m.View(), 80, 24)
+}
+
+// Whatever is in a packet, and whatever keys are pressed: each frame is as large
+// as the screen, and holds nothing that a terminal would obey.
+func FuzzBrowse(f *testing.F) {
+	f.Add(datagram(ana, bo, []byte("hello")), "lost: random", "jnN<tab><down><right><tab>G", uint8(60))
+	f.Add(segment(ana, bo, 1, 2, packets.PSH|packets.ACK, "GET / HTTP/1.1\r\n\r\n"), "", "fGq", uint8(200))
+	f.Add([]byte("\x45\x00\x1b[2J"), "\x1b]0;x\x07", "l/x<enter>:1<enter>", uint8(0))
+	f.Fuzz(func(t *testing.T, packet []byte, comment, keys string, size uint8) {
+		if len(packet) > 4096 || len(comment) > 1000 || len(keys) > 40 {
+			return
+		}
+		if comment = strings.ToValidUTF8(comment, "?"); strings.ContainsRune(comment, 0) {
+			return
+		}
+		x, err := index.New(bytes.NewReader(recorded(t, comment, packet, packet, datagram(bo, ana, packet))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Build(context.Background())
+		width, height := leastWidth+int(size), leastHeight+int(size)%40
+		b := browsed(t, x, width, height)
+		checkFrame(t, b.m.View(), width, height)
+		for k := range strings.SplitSeq(keys, "") {
+			b.keys(k)
+		}
+		b.keys(keys)
+		checkFrame(t, b.m.View(), width, height)
+	})
 }

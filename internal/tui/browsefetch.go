@@ -107,15 +107,14 @@ func (m *browseModel) search(expression string) tea.Cmd {
 			return nil
 		}
 	}
-	m.scans++
-	m.filtering = m.scans
 	m.tell("looking for " + cells.Visible(expression) + " …")
-	return m.scan(m.scans, expression, 0)
+	return m.scan(expression, 0)
 }
 
 // clear takes the filter away; the chosen packet stays.
 func (m *browseModel) clear() {
 	i := m.chosen()
+	m.stop()
 	m.filter, m.matched, m.filtering, m.scanned = "", nil, 0, 0
 	m.at = max(i, 0)
 }
@@ -125,21 +124,25 @@ func (m *browseModel) scanOn() tea.Cmd {
 	if m.filter == "" || m.filtering != 0 || m.scanned >= len(m.state.Entries) {
 		return nil
 	}
-	// Each look begins at the file's start: while it grows, not too often.
-	if !m.state.Done && len(m.state.Entries) < m.scanned+m.scanned/2 {
+	// Each scan of a file begins at its start: while there comes more, not too often.
+	if !m.state.Done && !m.cfg.Index.InMemory() && len(m.state.Entries) < m.scanned+m.scanned/2 {
 		return nil
 	}
-	m.scans++
-	m.filtering = m.scans
-	return m.scan(m.scans, m.filter, m.scanned)
+	return m.scan(m.filter, m.scanned)
 }
 
-// scan asks a filter about all packets from number from on.
-func (m *browseModel) scan(number int, expression string, from int) tea.Cmd {
-	ctx, x, s := m.ctx, m.cfg.Index, m.state
+// scan asks a filter about all packets from number from on. A scan before ends.
+func (m *browseModel) scan(expression string, from int) tea.Cmd {
+	m.stop()
+	ctx, stop := context.WithCancel(m.ctx)
+	m.stop = stop
+	m.scans++
+	m.filtering = m.scans
+	number, x, s := m.scans, m.cfg.Index, m.state
 	compile := m.cfg.Compile
 	return func() tea.Msg {
-		msg := matchMsg{scan: number, filter: expression, scanned: len(s.Entries)}
+		defer stop()
+		msg := matchMsg{scan: number, filter: expression, from: from, scanned: len(s.Entries)}
 		match, err := matcher(compile, expression, &s)
 		if err != nil {
 			msg.err = err
@@ -190,7 +193,7 @@ func (m *browseModel) matches(msg matchMsg) tea.Cmd {
 		m.warn("filter: " + msg.err.Error())
 		return nil
 	}
-	if msg.filter == m.filter {
+	if msg.from > 0 {
 		m.matched, m.scanned = append(m.matched, msg.matched...), msg.scanned
 		return nil
 	}

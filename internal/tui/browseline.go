@@ -9,6 +9,7 @@ import (
 
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
+	"wirelab/packets"
 	"wirelab/packets/index"
 	"wirelab/packets/layer"
 )
@@ -58,7 +59,11 @@ func lineOf(v *sight, s *index.State) packetLine {
 	}
 	switch {
 	case h.TCP:
-		if l.info = fmt.Sprintf("%d→%d [%s] seq %d ack %d len %d", h.SrcPort, h.DstPort, layer.Control(h.Control), e.RelSeq, e.RelAck, h.PayloadLen); l.protocol != "TCP" {
+		ack := ""
+		if h.Control&packets.ACK != 0 {
+			ack = fmt.Sprintf(" ack %d", e.RelAck)
+		}
+		if l.info = fmt.Sprintf("%d→%d [%s] seq %d%s len %d", h.SrcPort, h.DstPort, layer.Control(h.Control), e.RelSeq, ack, h.PayloadLen); l.protocol != "TCP" {
 			l.info = said + " · " + l.info
 		}
 	case h.UDP:

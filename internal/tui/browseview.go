@@ -18,7 +18,8 @@ var browseHelp = []string{
 	"enter                  layers: hide or show the fields of a layer",
 	":                      go to the packet with a number",
 	"n, N                   next, previous packet with an analysis flag or a loss",
-	"/                      filter; esc takes it away",
+	"/                      filter: such as tcp port 9000, or ~TEXT in the lines; esc",
+	"                       takes it away",
 	"f                      follow: the conversation of this packet as text",
 	"l                      ladder: the conversation of this packet as a picture",
 	"q                      quit; close what f and l have opened",
@@ -141,6 +142,9 @@ func (m *browseModel) footer() string {
 			ink = p.Error
 		}
 		return rule(m.width, []string{ink.Render(cells.Visible(m.notice))}, nil, p.Dim.Render)
+	}
+	if end := m.ending(); end != "" && m.paper == nil && !m.help && m.at == m.count()-1 && m.count() >= m.layout().list {
+		return rule(m.width, []string{p.System.Render(cells.Visible(end))}, nil, p.Dim.Render) // no room for it below the list
 	}
 	texts := []string{"? help", "q quit", "tab pane", "/ filter", "n flagged", "f follow", "l ladder", ": number", "g G ends"}
 	switch {

@@ -24,7 +24,6 @@ type preamble struct {
 	keep  int   // bytes of the block under way that are still to be kept
 	skip  int64 // bytes that are still to be passed over
 	order binary.ByteOrder
-	pcap  bool
 	over  bool
 }
 
