@@ -102,6 +102,21 @@ func Tree(p *packets.Packet, h *packets.Headers, ctx *Context) []Layer {
 	return d.layers
 }
 
+// Payload takes apart only what p's TCP or UDP header is followed by: the layers
+// of the application, as Tree has them. h are p's headers, with TCP or UDP found.
+func Payload(p *packets.Packet, h *packets.Headers, ctx *Context) []Layer {
+	if ctx == nil {
+		ctx = new(Context)
+	}
+	d := &dissection{p: p, h: h, ctx: ctx, b: p.Data, at: h.Body, end: h.Body + len(h.Payload)}
+	if h.TCP {
+		d.stream()
+	} else {
+		d.datagram()
+	}
+	return d.layers
+}
+
 // A dissection goes over a packet from the left. [at, end) is what the layers
 // so far carry; what lies after end was carried by none of them.
 type dissection struct {

@@ -23,7 +23,18 @@ func (e *Entry) tell(p *packets.Packet, h *packets.Headers) {
 		e.Info = e.segmentInfo(false)
 		return
 	}
-	layers := layer.Tree(p, h, &e.Context)
+	var layers []layer.Layer
+	if h.TCP || h.UDP {
+		layers = layer.Payload(p, h, &e.Context)
+		if len(layers) == 0 || layers[0].Abbrev == "data" {
+			layers = []layer.Layer{{Name: "UDP", Abbrev: "udp"}}
+			if h.TCP {
+				layers[0] = layer.Layer{Name: "TCP", Abbrev: "tcp"}
+			}
+		}
+	} else {
+		layers = layer.Tree(p, h, &e.Context)
+	}
 	inner, said := innermost(layers)
 	if inner == nil {
 		e.Protocol, e.Info = "?", "no bytes"

@@ -18,7 +18,23 @@ type List struct {
 	Width   int // cells; if zero, 80
 	Palette *style.Palette
 
+	ink                                       int // 1 is plain, 2 is coloured; 0 is not known yet
 	number, time, at, src, dst, proto, length int // widths so far
+}
+
+// render is st.Render for text that may have no colours: a style without any
+// costs more than all else in the line.
+func (l *List) render(st lipgloss.Style, s string) string {
+	if l.ink == 0 {
+		l.ink = 1
+		if l.Palette.Field(0).Render("x") != "x" {
+			l.ink = 2
+		}
+	}
+	if l.ink == 1 {
+		return s
+	}
+	return st.Render(s)
 }
 
 // bad are the flags that say that something was lost or is stuck.
@@ -65,7 +81,7 @@ func (l *List) Line(e *Entry) string {
 		pad := strings.Repeat(" ", max(0, w-cells.Width(s)))
 		used += w + 1
 		if st != nil {
-			s = st.Render(s)
+			s = l.render(*st, s)
 		}
 		if left {
 			ink.WriteString(pad + s + " ")
@@ -108,7 +124,7 @@ func (l *List) info(e *Entry, room int) string {
 		open, end, _ := strings.Cut(brackets, " ")
 		s = cells.Cut(open+s+end, room)
 		room -= cells.Width(s) + 1
-		out.WriteString(st.Render(s))
+		out.WriteString(l.render(st, s))
 		if room > 0 {
 			out.WriteString(" ")
 		}
