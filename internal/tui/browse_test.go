@@ -463,6 +463,7 @@ func FuzzBrowse(f *testing.F) {
 		if len(packet) > 4096 || len(comment) > 1000 || len(keys) > 40 {
 			return
 		}
+		keys = strings.ToValidUTF8(keys, "?")
 		if comment = strings.ToValidUTF8(comment, "?"); strings.ContainsRune(comment, 0) {
 			return
 		}
