@@ -346,23 +346,19 @@ func (l link) ports(protos []string, d direction, low, high uint32) *node {
 		}
 		return and(by(bpf.JumpGreaterOrEqual, low), not(by(bpf.JumpGreaterThan, high)))
 	}
-	var six, four *node
-	for _, name := range protos {
-		proto := numbers[name]
-		at6 := func(at uint32) *node {
-			return within([]instruction{{op: loadAbsolute, size: 2, k: l.payload + 40 + at}})
-		}
-		at4 := func(at uint32) *node {
-			return within([]instruction{{op: loadHeader, k: l.payload}, {op: loadIndirect, size: 2, k: l.payload + at}})
-		}
-		n6 := and(compare(l.payload+6, 1, proto), directed(d, at6(0), at6(2)))
-		n4 := and(compare(l.payload+9, 1, proto), l.first(), directed(d, at4(0), at4(2)))
-		if six == nil {
-			six, four = n6, n4
-		} else {
-			six, four = or(six, n6), or(four, n4)
-		}
+	at6 := func(at uint32) *node { return within([]instruction{{op: loadAbsolute, size: 2, k: l.payload + 40 + at}}) }
+	at4 := func(at uint32) *node {
+		return within([]instruction{{op: loadHeader, k: l.payload}, {op: loadIndirect, size: 2, k: l.payload + at}})
 	}
+	proto := func(at uint32) *node {
+		n := compare(l.payload+at, 1, numbers[protos[0]])
+		for _, name := range protos[1:] {
+			n = or(n, compare(l.payload+at, 1, numbers[name]))
+		}
+		return n
+	}
+	six := and(proto(6), directed(d, at6(0), at6(2)))
+	four := and(proto(9), l.first(), directed(d, at4(0), at4(2)))
 	return or(and(l.is(typeIPv6), six), and(l.is(typeIPv4), four))
 }
 

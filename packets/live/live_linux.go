@@ -271,7 +271,7 @@ func (h *Handle) wait(ctx context.Context) error {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue // ctx ended, or that of the call before a little late
-		case errors.Is(err, os.ErrClosed):
+		case err != nil && h.isClosed():
 			return fmt.Errorf("capture on %s: %w", h.name, net.ErrClosed)
 		case err != nil:
 			return fmt.Errorf("capture on %s: %w", h.name, err)
@@ -353,6 +353,12 @@ func (h *Handle) count() error {
 	h.packets += uint64(s.Packets)
 	h.drops += uint64(s.Drops)
 	return nil
+}
+
+func (h *Handle) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
 }
 
 // Close ends the capture, and a Next that waits. It may be called twice.
