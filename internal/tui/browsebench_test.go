@@ -8,6 +8,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"wirelab/internal/style"
+	"wirelab/packets"
+	"wirelab/packets/index"
 )
 
 // many is a capture of n datagrams.
@@ -47,6 +49,38 @@ func TestBrowseKeyCost(t *testing.T) {
 	}
 	if got := len(b.model().seen); got > 2000 {
 		t.Errorf("%d packets are kept, want no more than are near the view", got)
+	}
+}
+
+// A filter goes on with the packets that come while it is there: each of them is
+// in the list once. Until all is read the title says how far it is.
+func TestBrowseWhileReading(t *testing.T) {
+	x := indexed(t, inFile(t, many(t, 1000)))
+	b := browsed(t, x, 80, 24)
+	whole := x.State()
+	upTo := func(n int) browseTick {
+		s := whole
+		s.Entries, s.Done, s.Read, s.Size = s.Entries[:n:n], n == len(whole.Entries), int64(n), 1000
+		return browseTick(s)
+	}
+	m := b.model()
+	m.cfg.Compile = func(string) (func(*packets.Packet) (bool, error), error) {
+		return func(p *packets.Packet) (bool, error) { return p.Number%2 == 1, nil }, nil
+	}
+	m.Update(upTo(100)) // and the next tick is not waited for
+	b.shows("100 packets", "reading, 10 %")
+	b.keys("/odd<enter>")
+	b.shows("50 match")
+	for _, n := range []int{101, 400, 999} {
+		m.state = index.State(upTo(n)) // as the tick does, without waiting for the next
+		b.run(m.scanOn())
+	}
+	b.send(upTo(1000))
+	b.shows("1,000 packets", "500 match")
+	for row, i := range m.matched {
+		if int(i) != 2*row {
+			t.Fatalf("row %d is packet %d, want %d", row, i+1, 2*row+1)
+		}
 	}
 }
 
