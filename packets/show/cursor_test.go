@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"wirelab/internal/cells"
 	"wirelab/packets"
 	"wirelab/packets/layer"
 )
@@ -245,29 +246,35 @@ func TestCardChoosesAnEvent(t *testing.T) {
 	}
 }
 
-// FuzzTracker: whatever the packets are, each is told, and its layers have all
-// of its bytes.
+// FuzzTracker: whatever a packet and the payloads of a stream are, each is told,
+// its layers have all of its bytes, and no line is wider than asked for.
 func FuzzTracker(f *testing.F) {
-	f.Add(file(f, "chat.pcap"))
-	f.Add(lesson(f))
-	f.Add(hostile(f))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := packets.NewReader(bytes.NewReader(b))
-		if err != nil {
+	long := frame(f, "in two segments")
+	f.Add(uint16(packets.LinkEthernet), uint32(0), read(f, file(f, "message.pcap"))[0].packet.Data, long[:50], long[50:])
+	f.Add(uint16(packets.LinkRaw), uint32(3), []byte{0x45}, []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), []byte("\x81\x05hello\x81\x7e\x00\xc8"))
+	f.Fuzz(func(t *testing.T, link uint16, jump uint32, raw, first, second []byte) {
+		if len(first)+len(second) > 30000 {
 			return
 		}
-		tr := Tracker{Interfaces: r.Interfaces}
+		var tr Tracker
 		l := List{Width: 80, Palette: plain()}
 		v := Picture{Palette: plain()}
-		var p packets.Packet
-		var h packets.Headers
-		for range 200 {
-			if err := r.Read(&p); err != nil {
-				return
-			}
+		next := 1 + uint32(len(first))
+		for i, p := range []packets.Packet{
+			{Link: packets.LinkType(link), Data: raw},
+			{Link: packets.LinkRaw, Data: tcpSegment(false, 9000, 1, 1, packets.ACK, first)},
+			{Link: packets.LinkRaw, Data: tcpSegment(false, 9000, next, 1, packets.ACK, second)},
+			{Link: packets.LinkRaw, Data: tcpSegment(false, 9000, 1, 1, packets.ACK, first)},
+			{Link: packets.LinkRaw, Data: tcpSegment(false, 9000, next+jump, 1, packets.ACK, second)},
+			{Link: packets.LinkRaw, Data: tcpSegment(true, 9000, 1, 1, packets.ACK, second)},
+		} {
+			p.Number, p.Length = i+1, len(p.Data)
+			var h packets.Headers
 			h.Decode(&p)
 			e := tr.Add(&p, &h)
-			l.Line(&e)
+			if w := cells.Width(l.Line(&e)); w > 80 {
+				t.Errorf("a line of %d cells: %s", w, l.Line(&e))
+			}
 			layers := layer.Tree(&p, &h, &e.Context)
 			n := 0
 			for _, x := range layers {
@@ -278,8 +285,11 @@ func FuzzTracker(f *testing.F) {
 			if n != len(p.Data) {
 				t.Fatalf("fields of %d bytes in a packet of %d", n, len(p.Data))
 			}
-			v.Tree(layers, p.Data)
-			v.Hex(layers, p.Data)
+			for _, line := range append(v.Tree(layers, p.Data), v.Hex(layers, p.Data)...) {
+				if w := cells.Width(line); w > 80 {
+					t.Errorf("a line of %d cells: %s", w, line)
+				}
+			}
 		}
 	})
 }
