@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -98,7 +99,7 @@ func network() (out []struct {
 		add(typeIPv6, ipv6(60, src, dst, join([]byte{44, 0, 1, 4, 0, 0, 0, 0}, []byte{17, 0, 0, 0, 0, 0, 0, 1}, udp)))
 		add(typeIPv6, ipv6(59, src, dst, nil))
 	}
-	add(0x1234, []byte("not known"))
+	add(0x1234, []byte("?not known"))
 	add(0x88cc, make([]byte, 60))
 	add(typeIPv4, join([]byte{0x4f, 0}, make([]byte, 30)))
 	add(typeIPv4, nil)
@@ -197,8 +198,13 @@ func (d *dump) tcpdump(expr string, flags ...string) ([]bool, error) {
 	cmd.Stderr = &stderr
 	b, err := cmd.Output()
 	out := make([]bool, len(d.samples))
-	if strings.Contains(stderr.String(), "expression rejects all packets") {
+	switch {
+	case strings.Contains(stderr.String(), "expression rejects all packets"):
 		return out, nil
+	case strings.Contains(stderr.String(), "division by zero"):
+		// libpcap 1.10 looks at the first instruction of the divisor only, which
+		// may be the 0 of an index in it: ip[9] / udp[ip[0]].
+		return nil, errDivision
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, stderr.String())
@@ -209,6 +215,8 @@ func (d *dump) tcpdump(expr string, flags ...string) ([]bool, error) {
 	}
 	return out, nil
 }
+
+var errDivision = errors.New("tcpdump sees a division by zero")
 
 // ours returns which packets our program takes.
 func (d *dump) ours(f *Filter) []bool {
@@ -224,6 +232,9 @@ func (d *dump) ours(f *Filter) []bool {
 func (d *dump) agree(t *testing.T, expr string, f *Filter, flags ...string) {
 	t.Helper()
 	want, err := d.tcpdump(expr, flags...)
+	if errors.Is(err, errDivision) && strings.Contains(expr, "/") {
+		return
+	}
 	if err != nil {
 		t.Errorf("link %d: tcpdump refuses %q: %v", d.link, expr, err)
 		return

@@ -24,7 +24,8 @@
 //     only of its own protocols: port http is tcp port 80.
 //   - Ports are looked for in the first fragment of IPv4 only, after its options;
 //     in IPv6 only where no extension header comes before.
-//   - tcp[...], udp[...] and icmp[...] read IPv4 only.
+//   - tcp[...], udp[...] and icmp[...] read IPv4 only. In a calculation only the
+//     leftmost of them asks whether the packet is of its protocol.
 //   - host and net without a protocol match ARP and RARP too.
 //   - A read beyond the bytes that were kept ends the program with no, even below
 //     a not; which reads those are is as without libpcap's optimiser (tcpdump -O).
@@ -32,7 +33,8 @@
 //   - vlan moves everything behind it in the expression by four bytes.
 //
 // Stricter than libpcap: names of hosts are not looked up, a host needs all four
-// numbers, and a shift needs a constant.
+// numbers, a shift needs a constant, and % and ^ beside other operators need
+// parentheses.
 package filter
 
 import (

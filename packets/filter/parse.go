@@ -157,6 +157,9 @@ func (p *parser) operand(q qualifier) (*node, qualifier, error) {
 		if n != nil {
 			return n, qualifier{}, nil
 		}
+		if behind := p.words[min(p.at+1, len(p.words)-1)]; !q.valid && !w.sign && (!behind.sign || behind.text == ")") {
+			return nil, q, p.refuse(w, "a number wants port, portrange, net or proto before it, or a comparison behind it")
+		}
 		if !q.valid || w.sign {
 			return nil, q, failed
 		}

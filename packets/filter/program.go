@@ -74,15 +74,44 @@ func or(a *node, more ...*node) *node {
 
 func not(a *node) *node { return &node{kind: negation, left: a} }
 
-// emitter places conditions one behind the other: every jump goes forward.
+// emitter places conditions one behind the other: every jump goes forward, and
+// so all jumps to a label are known when it is placed. That tells what is in A
+// there, and a load of the same again is left out.
 type emitter struct {
 	out    []instruction
-	labels []int // by label, the index that it stands at
+	labels []label
+	known  *instruction // the load that A is from; nil is anything
+}
+
+// A label is a place that jumps go to.
+type label struct {
+	at      int          // index of the instruction
+	known   *instruction // what A is from at all jumps so far
+	reached bool         // there is a jump
 }
 
 func (e *emitter) label() int {
-	e.labels = append(e.labels, -1)
+	e.labels = append(e.labels, label{})
 	return len(e.labels) - 1
+}
+
+// place puts a label before the next instruction.
+func (e *emitter) place(l int) {
+	e.labels[l].at = len(e.out)
+	e.known = e.labels[l].known
+}
+
+// jump appends a jump.
+func (e *emitter) jump(j instruction) {
+	e.out = append(e.out, j)
+	for _, to := range []int{j.yes, j.no} {
+		l := &e.labels[to]
+		if !l.reached {
+			l.reached, l.known = true, e.known
+		} else if l.known != nil && (e.known == nil || *l.known != *e.known) {
+			l.known = nil
+		}
+	}
 }
 
 // emit returns the program of a condition.
@@ -90,15 +119,15 @@ func emit(root *node) ([]instruction, error) {
 	var e emitter
 	yes, no := e.label(), e.label()
 	e.node(root, yes, no)
-	e.labels[yes] = len(e.out)
-	e.labels[no] = len(e.out) + 1
+	e.labels[yes].at = len(e.out)
+	e.labels[no].at = len(e.out) + 1
 	e.out = append(e.out, instruction{op: giveBack, k: Accept}, instruction{op: giveBack})
 	if len(e.out) > MaxInstructions {
 		return nil, fmt.Errorf("filter: the expression makes %d instructions, want at most %d: make it shorter", len(e.out), MaxInstructions)
 	}
 	for i := range e.out {
 		if in := &e.out[i]; in.op == jumpK || in.op == jumpX {
-			in.yes, in.no = e.labels[in.yes], e.labels[in.no]
+			in.yes, in.no = e.labels[in.yes].at, e.labels[in.no].at
 		}
 	}
 	return e.out, nil
@@ -110,22 +139,32 @@ func (e *emitter) node(n *node, yes, no int) {
 		if n.kind == never {
 			yes = no
 		}
-		e.out = append(e.out, instruction{op: jumpK, test: bpf.JumpEqual, yes: yes, no: yes})
+		e.jump(instruction{op: jumpK, test: bpf.JumpEqual, yes: yes, no: yes})
 	case test:
 		j := n.jump
 		j.yes, j.no = yes, no
-		e.out = append(append(e.out, n.code...), j)
+		code := n.code
+		load := code[0].op == loadAbsolute || code[0].op == loadLength
+		if load && e.known != nil && *e.known == code[0] {
+			code = code[1:]
+		}
+		e.out = append(e.out, code...)
+		e.known = nil
+		if load && len(n.code) == 1 {
+			e.known = &n.code[0]
+		}
+		e.jump(j)
 	case negation:
 		e.node(n.left, no, yes)
 	case both:
 		next := e.label()
 		e.node(n.left, next, no)
-		e.labels[next] = len(e.out)
+		e.place(next)
 		e.node(n.right, yes, no)
 	case either:
 		next := e.label()
 		e.node(n.left, yes, next)
-		e.labels[next] = len(e.out)
+		e.place(next)
 		e.node(n.right, yes, no)
 	}
 }

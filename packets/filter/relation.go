@@ -61,20 +61,31 @@ func (p *parser) relation() (*node, error) {
 	return n, nil
 }
 
-// beside returns the code that leaves left in A and right in X.
+// beside returns the code that leaves left in A and right in X. The side that
+// needs more words of M goes first, and waits in one that the other does not use:
+// so 16 words are enough for all that an expression's length allows.
 func (p *parser) beside(w word, left, right term) (term, error) {
-	t := term{scratch: max(right.scratch, left.scratch+1), guards: slices.Concat(left.guards, right.guards)}
-	// right waits in a word that left does not use.
-	slot := uint32(left.scratch)
+	// Like libpcap's, a calculation forgets what its right side asks for.
+	t := term{guards: left.guards}
+	if left.scratch > right.scratch {
+		slot := uint32(right.scratch)
+		t.scratch = max(left.scratch, right.scratch+1)
+		t.code = slices.Concat(left.code, []instruction{{op: storeScratch, k: slot}}, right.code,
+			[]instruction{{op: transfer}, {op: loadScratch, k: slot}})
+	} else {
+		slot := uint32(left.scratch)
+		t.scratch = max(right.scratch, left.scratch+1)
+		t.code = slices.Concat(right.code, []instruction{{op: storeScratch, k: slot}}, left.code,
+			[]instruction{{op: loadScratchX, k: slot}})
+	}
 	if t.scratch > 16 {
 		return t, p.refuse(w, "more than 16 numbers wait for one another: use fewer parentheses")
 	}
-	t.code = slices.Concat(right.code, []instruction{{op: storeScratch, k: slot}}, left.code, []instruction{{op: loadScratchX, k: slot}})
 	return t, nil
 }
 
-// ranks are the operators, those that bind tighter have more. % and ^ have none in
-// libpcap, which groups them with whatever stands to their right.
+// rank is how tight an operator binds. % and ^ have none in libpcap, which groups
+// them with whatever stands to their right.
 func rank(sign string) int {
 	switch sign {
 	case "|":

@@ -346,7 +346,9 @@ func (l link) ports(protos []string, d direction, low, high uint32) *node {
 		}
 		return and(by(bpf.JumpGreaterOrEqual, low), not(by(bpf.JumpGreaterThan, high)))
 	}
-	at6 := func(at uint32) *node { return within([]instruction{{op: loadAbsolute, size: 2, k: l.payload + 40 + at}}) }
+	at6 := func(at uint32) *node {
+		return within([]instruction{{op: loadAbsolute, size: 2, k: l.payload + 40 + at}})
+	}
 	at4 := func(at uint32) *node {
 		return within([]instruction{{op: loadHeader, k: l.payload}, {op: loadIndirect, size: 2, k: l.payload + at}})
 	}

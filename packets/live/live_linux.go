@@ -25,7 +25,7 @@ type Handle struct {
 	snap   int
 	file   *os.File
 	conn   syscall.RawConn
-	filter *filter.Filter // of what the kernel does not see: VLAN tags; else nil
+	filter *filter.Filter // if the kernel cannot do it: VLAN tags, or too long; else nil
 
 	buffer []byte // 4 bytes for a VLAN tag, then the packet
 	oob    []byte
@@ -131,17 +131,18 @@ func (h *Handle) hardware(fd int, i *net.Interface) (uint16, error) {
 func (h *Handle) prepare(fd int, i *net.Interface, c Config) error {
 	program, err := h.program(c.Filter, i.Flags&net.FlagLoopback != 0)
 	if err != nil {
-		return err
+		return err // of the filter's words
 	}
-	raw, err := bpf.Assemble(program)
+	err = attach(fd, program)
+	if errors.Is(err, unix.ENOMEM) && h.filter == nil {
+		// Longer than net.core.optmem_max allows: Next filters.
+		if h.filter, err = filter.Compile(c.Filter, h.link); err == nil {
+			if program, err = h.program("", i.Flags&net.FlagLoopback != 0); err == nil {
+				err = attach(fd, program)
+			}
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("assemble the filter: %w", err)
-	}
-	steps := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		steps[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(steps)), Filter: &steps[0]}); err != nil {
 		return h.fail("attach the filter", err)
 	}
 	buffer := c.Buffer
@@ -169,6 +170,19 @@ func (h *Handle) prepare(fd int, i *net.Interface, c Config) error {
 		return h.fail("bind", err)
 	}
 	return nil
+}
+
+// attach sets the program that a socket's packets must pass.
+func attach(fd int, program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return err
+	}
+	steps := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		steps[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(steps)), Filter: &steps[0]})
 }
 
 // bigEndian returns v so that its bytes in memory are in the network's order.
@@ -233,8 +247,18 @@ func (h *Handle) Next(ctx context.Context) (data []byte, t time.Time, length int
 		if err := h.wait(ctx); err != nil {
 			return nil, time.Time{}, 0, false, err
 		}
-		data, t, length = h.packet()
-		if h.filter != nil && !h.filter.Match(data, length) {
+		var tag uint32
+		data, t, length, tag = h.packet()
+		if h.filter != nil && !h.filter.VLAN() && !h.filter.Match(data, length) {
+			continue
+		}
+		if tag != 0 { // put it in again: the four bytes before data are free
+			data = h.buffer[:4+len(data)]
+			copy(data, data[4:16])
+			binary.BigEndian.PutUint32(data[12:], tag)
+			length += 4
+		}
+		if h.filter != nil && h.filter.VLAN() && !h.filter.Match(data, length) {
 			continue
 		}
 		from, ok := h.got.from.(*unix.SockaddrLinklayer)
@@ -284,8 +308,9 @@ func (h *Handle) wait(ctx context.Context) error {
 	}
 }
 
-// packet returns what was received, with the VLAN tag that the kernel took out.
-func (h *Handle) packet() (data []byte, t time.Time, length int) {
+// packet returns what was received, and the VLAN tag that the kernel took out:
+// Ethertype and number, or 0.
+func (h *Handle) packet() (data []byte, t time.Time, length int, tag uint32) {
 	data = h.buffer[4 : 4+h.got.n]
 	length = h.got.n
 	native := binary.NativeEndian
@@ -308,25 +333,21 @@ func (h *Handle) packet() (data []byte, t time.Time, length int) {
 			if status&unix.TP_STATUS_VLAN_VALID == 0 || h.link != 1 || len(data) < 12 {
 				continue
 			}
-			tag := [2]uint16{0x8100, native.Uint16(b[16:])}
+			tag = 0x8100<<16 | uint32(native.Uint16(b[16:]))
 			if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
-				tag[0] = native.Uint16(b[18:])
+				tag = uint32(native.Uint16(b[18:]))<<16 | tag&0xffff
 			}
-			data = h.buffer[:4+h.got.n]
-			copy(data, data[4:16])
-			binary.BigEndian.PutUint16(data[12:], tag[0])
-			binary.BigEndian.PutUint16(data[14:], tag[1])
-			length += 4
 		}
 	}
 	if t.IsZero() {
 		t = time.Now().UTC()
 	}
-	return data, t, length
+	return data, t, length, tag
 }
 
 // Stats returns how many packets the filter took since Open and how many of them
-// the kernel dropped because Next was not called in time. After Close they are
+// the kernel dropped because Next was not called in time. Where Next filters (on
+// VLAN tags, or by very long expressions) they are of all packets. After Close they are
 // those of the end.
 func (h *Handle) Stats() (packets, drops uint64, err error) {
 	h.mu.Lock()
