@@ -2,9 +2,11 @@ package tui
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,13 +112,14 @@ type told struct {
 	dir    int
 	number int
 	at     time.Time
+	start  uint64 // of text in the stream, if it is a segment
 	text   string
 	chat   bool
 	note   string
 }
 
 // stream shows what the conversation said. Its messages come as they were
-// complete at the receiver; what has no messages comes as segments brought it.
+// complete at the receiver; what has no messages comes in segments.
 func (m *browseModel) stream(q *question) (*paper, error) {
 	var (
 		said  []told
@@ -169,11 +172,7 @@ func (m *browseModel) stream(q *question) (*paper, error) {
 		if lost || s.New == 0 || now == nil || s.Number != now.Number {
 			return
 		}
-		b := head.Payload
-		if n := len(b) - s.Again; s.Again > 0 && n >= 0 {
-			b = b[len(b)-n:]
-		}
-		keep(&plain, told{flow: f, dir: dir, number: s.Number, at: s.Time, text: string(b)}, len(b))
+		keep(&plain, told{flow: f, dir: dir, number: s.Number, at: s.Time, start: s.Start, text: string(head.Payload)}, len(head.Payload))
 	}
 	err := q.each(func(p *packets.Packet, h *packets.Headers) {
 		now, head = p, h
@@ -209,22 +208,17 @@ func (q *question) paper(f *framing.Flow, said, plain []told, full bool) *paper 
 		}
 	}
 	var list []told
-	for i, j := 0, 0; i < len(said) || j < len(plain); {
-		var t *told
-		if j == len(plain) || i < len(said) && !said[i].at.After(plain[j].at) {
-			t = &said[i]
-			i++
-		} else {
-			t = &plain[j]
-			j++
-			if t.flow != f || framed[t.dir] {
-				continue
-			}
-		}
-		if t.flow == f {
-			list = append(list, *t)
+	for i := range said {
+		if said[i].flow == f {
+			list = append(list, said[i])
 		}
 	}
+	for dir := range 2 {
+		if !framed[dir] {
+			list = append(list, inOrder(plain, f, dir)...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b told) int { return a.at.Compare(b.at) })
 	name := q.key.String()
 	out := &paper{title: "follow · " + name}
 	if f != nil {
@@ -244,6 +238,39 @@ func (q *question) paper(f *framing.Flow, said, plain []told, full bool) *paper 
 		out.lines = append(out.lines, "", " "+p.System.Render("there is more, which is not shown"))
 	}
 	return out
+}
+
+// inOrder returns what segments brought in one direction of f, in the order of
+// the stream, each byte once. A segment's time is when all before it was there.
+func inOrder(plain []told, f *framing.Flow, dir int) (list []told) {
+	for i := range plain {
+		if plain[i].flow == f && plain[i].dir == dir {
+			list = append(list, plain[i])
+		}
+	}
+	slices.SortStableFunc(list, func(a, b told) int { return cmp.Compare(a.start, b.start) })
+	end, n := uint64(0), 0
+	for i := range list {
+		t := list[i]
+		switch after := t.start + uint64(len(t.text)); {
+		case after <= end:
+			continue
+		case t.start < end:
+			t.text = t.text[end-t.start:]
+			end = after
+		default:
+			if t.start > end {
+				t.note = flow.Plural(int64(t.start-end), "byte") + " before this were not captured"
+			}
+			end = after
+		}
+		if n > 0 && t.at.Before(list[n-1].at) {
+			t.at = list[n-1].at
+		}
+		list[n] = t
+		n++
+	}
+	return list[:n]
 }
 
 // say writes one thing that was said: who, when, in which packet, and what.
