@@ -5,7 +5,7 @@
 //	ip ip6 arp rarp icmp icmp6 tcp udp sctp      the protocol is there
 //	[src|dst|src or dst|src and dst] host ADDR   ADDR is written in numbers
 //	[src|dst|...] net 10.0.0.0/8                 also net 10, net 10.1, net A mask M
-//	[src|dst|...] port 80, portrange 80-90       also the names of Services
+//	[src|dst|...] port 80, portrange 80-90       also http, https, domain, ssh, …
 //	ip host, ip6 net, arp host, tcp port, udp src port, ...
 //	proto N, ip proto tcp, ip6 proto 58          the number in the IP header
 //	ether host|src|dst MAC, ether proto 0x0800   Ethernet only

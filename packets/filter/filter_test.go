@@ -137,7 +137,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	for _, expr := range []string{
-		ports(1000), strings.Repeat("(", 300) + "tcp" + strings.Repeat(")", 300), strings.Repeat("not ", 300) + "tcp",
+		ports(1000), "len = len" + strings.Repeat("+len", 4000), "len = len" + strings.Repeat(" +1", 5000), strings.Repeat("(", 300) + "tcp" + strings.Repeat(")", 300), strings.Repeat("not ", 300) + "tcp",
 		"len = " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), strings.Repeat("tcp or ", 4000) + "tcp",
 		"port " + strings.Repeat("not ", 300) + "80", strings.Repeat("ip[", 300) + "0" + strings.Repeat("]", 300) + " = 1",
 	} {

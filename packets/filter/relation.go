@@ -78,6 +78,9 @@ func (p *parser) beside(w word, left, right term) (term, error) {
 		t.code = slices.Concat(right.code, []instruction{{op: storeScratch, k: slot}}, left.code,
 			[]instruction{{op: loadScratchX, k: slot}})
 	}
+	if len(t.code) > MaxInstructions {
+		return t, p.refuse(w, "the calculation is too long")
+	}
 	if t.scratch > 16 {
 		return t, p.refuse(w, "more than 16 numbers wait for one another: use fewer parentheses")
 	}
@@ -176,6 +179,9 @@ func (p *parser) operate(w word, left, right term) (term, error) {
 		}
 		if left.constant {
 			return constant(operate(op, left.value, right.value)), nil
+		}
+		if len(left.code) > MaxInstructions {
+			return left, p.refuse(w, "the calculation is too long")
 		}
 		left.code = append(slices.Clip(left.code), instruction{op: operateK, alu: op, k: right.value})
 		return left, nil

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// Services are the names that a port can have, with their protocols.
+// services are the names that a port can have, with their protocols.
 var services = map[string]struct {
 	port  uint32
 	proto string // tcp, udp, or both if empty
