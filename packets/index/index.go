@@ -87,8 +87,9 @@ type Index struct {
 	src    *packets.Reader
 	file   *os.File // nil if it is in memory
 	size   int64
-	meta   *preamble
-	memory int64 // bytes that may be kept
+	meta   *preamble // nil if packets are kept
+	waits  bool      // for a pipe
+	memory int64     // bytes that may be kept
 
 	mu    sync.Mutex
 	state State
@@ -100,18 +101,21 @@ type Index struct {
 func Open(path string, stdin io.Reader) (*Index, error) {
 	x := &Index{memory: MaxMemory}
 	if path == "-" {
+		x.waits = true
 		return x, x.begin(stdin, "standard input")
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	x.waits = true // but for a plain file
 	info, err := f.Stat()
 	switch {
 	case err == nil && info.IsDir():
 		err = fmt.Errorf("open %s: it is a folder, want a capture file", path)
 	case err == nil && info.Mode().IsRegular():
 		x.state.Size = info.Size()
+		x.waits = false
 		var magic [2]byte
 		if n, _ := f.ReadAt(magic[:], 0); n < 2 || magic != [2]byte{0x1f, 0x8b} {
 			x.size, x.meta = info.Size(), &preamble{}
@@ -162,7 +166,7 @@ func (c *counter) Read(p []byte) (int, error) {
 // InMemory reports whether packets are kept because they cannot be read again.
 func (x *Index) InMemory() bool { return x.meta == nil }
 
-// Close closes the file. Call it after Build has returned.
+// Close closes the file. Call it after Build has returned, unless Waits.
 func (x *Index) Close() error {
 	if x.file == nil {
 		return nil
@@ -232,7 +236,7 @@ func (x *Index) build(ctx context.Context) error {
 		fresh = append(fresh, e)
 		all++
 		// A live pipe is shown as it comes: the packet at hand is not waited for.
-		if len(fresh) == batch || x.InMemory() && x.file == nil {
+		if len(fresh) == batch || x.waits {
 			publish()
 		}
 	}
@@ -353,4 +357,4 @@ func (x *Index) Scan(ctx context.Context, each func(i int, p *packets.Packet) bo
 }
 
 // Waits reports whether reading may wait for ever: for a pipe.
-func (x *Index) Waits() bool { return x.file == nil }
+func (x *Index) Waits() bool { return x.waits }
