@@ -283,8 +283,7 @@ func (p *parser) bytes(proto word) (term, error) {
 		guards = append(slices.Clip(index.guards), l.protocol(proto.text))
 	case "icmp6":
 		base += 40
-		guards = append([]*node{l.is(typeIPv6)}, index.guards...)
-		guards = append(guards, compare(l.payload+6, 1, 58))
+		guards = append(slices.Clip(index.guards), l.is(typeIPv6), compare(l.payload+6, 1, 58))
 	default:
 		header = true
 		guards = append([]*node{l.is(typeIPv4)}, index.guards...)
