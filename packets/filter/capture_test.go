@@ -77,6 +77,7 @@ func network() (out []struct {
 		add(typeIPv4, ipv4(17, src, dst, 0, i, datagram(sp, dp, strings.Repeat("y", i*30))))
 		add(typeIPv4, ipv4(17, src, dst, 0x2000, 0, datagram(dp, sp, "first")))
 		add(typeIPv4, ipv4(17, src, dst, uint16(i+1), 0, datagram(sp, dp, "later"))) // looks like ports and is none
+		add(typeIPv4, ipv4(17, src, dst, 1<<(i+7), 0, datagram(sp, dp, "much later")))
 		add(typeIPv4, ipv4(6, src, dst, 0x2000|uint16(i), 2, segment(sp, dp, 2, "fragment")))
 		add(typeIPv4, ipv4(1, src, dst, 0, i%3, []byte{byte([]int{8, 0, 3, 11, 5, 13}[i]), byte(i), 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}))
 		add(typeIPv4, ipv4(132, src, dst, 0, 0, datagram(sp, dp, "sctp")))

@@ -109,20 +109,31 @@ func TestLimits(t *testing.T) {
 		return s
 	}
 	for _, link := range links {
-		f, err := Compile(ports(120), link)
-		if err != nil {
-			t.Fatal(err)
-		}
 		d := &dump{link: link, samples: samples(link)}
-		d.machine(t, f)
-		short, err := Compile("tcp portrange 1-120", link)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, b := d.ours(f), d.ours(short)
-		for i := range a {
-			if s := d.samples[i]; a[i] != b[i] && len(s.data) == s.length {
-				t.Errorf("link %d: %d ports in words and as a range differ on % x", link, 120, s.data)
+		// Jumps that are long where they hold, and where they do not.
+		for _, pair := range [][2]string{
+			{ports(120), "tcp portrange 1-120"},
+			{"ip and not (" + ports(120) + ")", "ip and not tcp portrange 1-120"},
+			{"ip" + strings.Repeat(" and ip[8] > 20", 120) + " or udp", "ip and ip[8] > 20 or udp"},
+			{strings.Repeat("ip[8] = 58 and (ip[9] = 6 or ip[9] = 17) or ", 60) + "arp", "ip[8] = 58 and (ip[9] = 6 or ip[9] = 17) or arp"},
+		} {
+			long, err := Compile(pair[0], link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(long.Instructions()) < 300 {
+				t.Errorf("%.40q has only %d instructions", pair[0], len(long.Instructions()))
+			}
+			d.machine(t, long)
+			short, err := Compile(pair[1], link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := d.ours(long), d.ours(short)
+			for i := range a {
+				if s := d.samples[i]; a[i] != b[i] && len(s.data) == s.length {
+					t.Errorf("link %d: %.40q and %q differ on % x", link, pair[0], pair[1], s.data)
+				}
 			}
 		}
 	}
