@@ -67,9 +67,10 @@ fuzz:
 soak:
 	$(GO) test ./labs/soak -count=1 -timeout 0 -run TestInvariants -v -seeds $(SEEDS)
 
-## picture: the README's picture, from the program's real output (needs tmux)
+## picture: the README's pictures, from the program's real output (needs tmux)
 picture: build
 	$(GO) run ./docs/picture
+	bin/wirelab packets ladder --svg docs/ladder.svg cmd/wirelab/testdata/captures/tcp.pcapng
 
 clean:
 	rm -rf bin labs/image/guest/guest.wasm.gz

@@ -28,8 +28,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Use: "demo", Short: "A tour in half a minute, no terminal needed", Args: cobra.NoArgs,
 		Long: `A tour in half a minute: a server and its members, on real sockets of this
 machine, in this one process; then the same chat in an emulated network, in
-virtual time, with what each transport delivers when something fails. All that it
-says was received and counted.`,
+virtual time, with what each transport delivers when something fails, and the
+packets of one run. All that it says was received and counted.`,
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			tour, cancel := context.WithTimeoutCause(ctx, demoTime, errDemoTime)
 			defer cancel()

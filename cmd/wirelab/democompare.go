@@ -12,7 +12,7 @@ import (
 
 // demoFaults are what the demo compares under: one failure of the network, one
 // of it that lasts, one of a peer and one of the server.
-var demoFaults = []string{"loss-10", "partition-long", "receiver-killed", "server-killed-data"}
+var demoFaults = []string{"loss-30", "partition-long", "receiver-killed", "server-killed-data"}
 
 // demoCompare is the demo's last part: what each transport delivers under some
 // faults, in virtual time.
@@ -36,9 +36,11 @@ func (a *app) demoCompare(ctx context.Context) (err error) {
 		return err
 	}
 	p.stop()
-	_, err = fmt.Fprint(a.out, m.Table(compare.View{
+	if _, err = fmt.Fprint(a.out, m.Table(compare.View{
 		Width: style.Width(a.out), Palette: style.NewPalette(a.out, false),
-		Command: "wirelab compare --messages 20 --fault loss-10 --fault partition-long --fault receiver-killed --fault server-killed-data",
-	}))
-	return err
+		Command: "wirelab compare --messages 20 --fault loss-30 --fault partition-long --fault receiver-killed --fault server-killed-data",
+	})); err != nil {
+		return err
+	}
+	return a.demoLadder(ctx, engine)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wirelab/packets"
+	"wirelab/packets/tcp"
 )
 
 // maxArrows is how many packets of one conversation are kept.
@@ -34,6 +35,7 @@ type Builder struct {
 	many   bool              // more than one point
 	early  map[waitKey][]int // places in arrows of a pair that arrived and were not seen to leave yet
 	heard  [2]direction      // of these
+	told   *teller
 }
 
 // A flight is an Arrow under way.
@@ -43,6 +45,19 @@ type flight struct {
 	hash   uint64
 	passed bool // the link was seen
 	copies int  // that the link made and that did not arrive yet
+}
+
+// flag adds what the TCP analysis says at the point where f left. Only where that
+// is not the sender, it is better than what the numbers say: a sender does not
+// reorder.
+func (f *flight) flag(flags tcp.Flags, at point) {
+	f.Flags = flags.Names()
+	switch {
+	case flags.Has(tcp.KeepAlive):
+		f.Kind = Ack
+	case at == single && flags.Has(tcp.OutOfOrder) && f.Kind == Retransmission:
+		f.Kind = Data
+	}
 }
 
 // take notes that packet n of a capture is this arrow.
@@ -61,7 +76,7 @@ type waitKey struct {
 
 // NewBuilder returns a Builder for one conversation.
 func NewBuilder(k Key) *Builder {
-	return &Builder{Key: k, seed: maphash.MakeSeed(), wait: map[waitKey][]int{}, early: map[waitKey][]int{}}
+	return &Builder{Key: k, seed: maphash.MakeSeed(), wait: map[waitKey][]int{}, early: map[waitKey][]int{}, told: newTeller()}
 }
 
 // Add takes a packet of the first (file 0) or second (file 1) capture. Packets
@@ -95,12 +110,24 @@ func (b *Builder) Add(p *packets.Packet, all []packets.Interface, file int) {
 		b.first = p.Time
 	}
 	b.sample(p, way, at)
+	if file == 0 {
+		b.told.read(p, &h, all)
+	}
+	var flags tcp.Result
+	if h.TCP && at != link {
+		flags = b.told.flags(p, &h, way, at)
+	}
 	switch {
 	case at == link:
 		b.many = true
 		b.pass(p, &h, way)
 	case at == single, (at == near) == (way == 0):
-		b.leave(p, &h, way, file)
+		if flags.New && len(b.arrows) > 0 {
+			b.ways = [2]direction{} // the same ports again
+		}
+		if f := b.leave(p, &h, way, file); f != nil {
+			f.flag(flags.Flags, at)
+		}
 	default:
 		b.many = true
 		b.arrive(p, &h, way, file)
@@ -257,6 +284,9 @@ func (b *Builder) flipped(h *packets.Headers, way int) int {
 // Ladder returns what was taken. The Builder is used up.
 func (b *Builder) Ladder() *Ladder {
 	l := &Ladder{Title: b.Key.String(), Samples: b.marks}
+	for _, m := range b.told.tracker.End() {
+		b.told.tell(&m)
+	}
 	l.Lifelines = []string{b.Key.A.String(), b.Key.B.String()}
 	three := b.many && !b.Pair
 	if three {
@@ -270,6 +300,7 @@ func (b *Builder) Ladder() *Ladder {
 	}
 	for i := range b.arrows {
 		f := &b.arrows[i]
+		b.told.end(f)
 		a := f.Arrow
 		a.From, a.To = 0, l.last()
 		if f.way == 1 {

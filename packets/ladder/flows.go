@@ -10,24 +10,32 @@ import (
 	"strings"
 
 	"wirelab/packets"
+	"wirelab/packets/flow"
 )
 
 // maxFlows is how many conversations are told apart; packets of further ones
 // are counted only.
 const maxFlows = 100_000
 
+// maxPlaces is how many numbers a conversation has besides its first.
+const maxPlaces = 16
+
 // A Flow is a conversation of a capture, as a list to choose from shows it.
 type Flow struct {
-	Number  int // from 1, in order of the first packet
+	Number  int // as packets flows numbers it where it was seen first
 	Key     Key
 	Packets int // as they left; at one point of the capture only
 	Bytes   int // of payload
 	Lost    int // packets that the capture says were lost
 	Resent  int // segments with bytes that had left before
 
+	also    []int     // its numbers at other places
 	next    [2]uint32 // the sequence number after the highest, by way
 	started [2]bool
 }
+
+// Is reports whether n is a number of f, at any place where it was seen.
+func (f *Flow) Is(n int) bool { return n == f.Number || slices.Contains(f.also, n) }
 
 // A Key names a conversation: what A sends to B and B to A.
 type Key struct {
@@ -75,6 +83,7 @@ func Flows(r *packets.Reader) (flows []Flow, more int, err error) {
 	var p packets.Packet
 	var h packets.Headers
 	var points points
+	numbers := flow.NewTracker(flow.Config{})
 	for {
 		if err := r.Read(&p); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -84,7 +93,8 @@ func Flows(r *packets.Reader) (flows []Flow, more int, err error) {
 		}
 		h.Decode(&p)
 		key, ok := keyOf(&h)
-		if !ok {
+		seen, _, _ := numbers.Add(&p, &h)
+		if !ok || seen == nil {
 			continue
 		}
 		way := 0
@@ -104,7 +114,10 @@ func Flows(r *packets.Reader) (flows []Flow, more int, err error) {
 			}
 			i = len(flows)
 			index[key] = i
-			flows = append(flows, Flow{Number: i + 1, Key: key})
+			flows = append(flows, Flow{Number: seen.Number, Key: key})
+		}
+		if f := &flows[i]; !f.Is(seen.Number) && len(f.also) < maxPlaces {
+			f.also = append(f.also, seen.Number)
 		}
 		at := points.of(r.Interfaces(), p.Interface)
 		flows[i].count(&p, &h, way, at)

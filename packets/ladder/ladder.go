@@ -63,7 +63,7 @@ type Arrow struct {
 func (a *Arrow) plain() bool {
 	switch a.Kind {
 	case Data, Ack, Datagram, Other:
-		return !a.Lost && len(a.Flags) == 0
+		return !a.Lost && usual(a.Flags)
 	}
 	return false
 }

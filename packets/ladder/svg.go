@@ -21,6 +21,8 @@ const (
 	svgHead   = 84.0  // top of the names
 	svgLetter = 7.0   // width of one of 11.5 units
 	svgLead   = 20.0  // of the line from a lifeline to its label
+
+	labelLetters = 48 // of a label: what svgGutter has room for
 )
 
 const svgFonts = `ui-monospace,'SFMono-Regular','Cascadia Mono',Menlo,'DejaVu Sans Mono',Consolas,'Liberation Mono',monospace`
@@ -45,7 +47,7 @@ func (l *Ladder) SVG(w io.Writer) error {
 	p.left = svgMargin + svgAxis + svgGutter
 	p.right = p.left + svgRoad
 	p.width = p.right + svgGutter + svgMargin
-	p.chars = int((svgGutter - svgLead - 12) / svgLetter)
+	p.chars = labelLetters
 	if len(l.Samples) > 0 {
 		p.width += svgStrip
 	}
@@ -214,7 +216,7 @@ func (p *sheet) arrow(a *Arrow) {
 		if a.Lost && a.LostAt >= 0 && a.LostAt != a.From {
 			x1 = p.x(a.LostAt)
 		}
-		y1 = y0 + p.drop()
+		y1 = y0 + min(p.drop(), max(p.s.free(y0)-2, 0))
 	}
 	p.f(`<path class="s%d"%s d="M%.1f %.1fL%.1f %.1f"/>`, k, dash, x0, y0, x1, y1)
 	p.f(`<circle class="k%d" cx="%.1f" cy="%.1f" r="2.6"/>`, k, x0, y0)
@@ -249,14 +251,12 @@ func (p *sheet) tell() {
 		n[side]++
 		p.f(`<path class="thin" d="M%.1f %.1fL%.1f %.1fh%.1f"/>`, x+dir*3, p.s.y(a.Sent), x+dir*(svgLead-5), y, dir*3)
 		label := cells.Cut(cells.Visible(a.Kind.Sign()+" "+a.Label), p.chars)
-		if !rightward(a) {
-			label = cells.Visible(a.Kind.Sign() + " " + a.Label)
-		}
 		notes := cells.Visible(strings.Join(p.l.notes(a), " · "))
 		room := p.chars - cells.Width(label) - 2
-		if a.Detail != "" && cells.Width(notes)+cells.Width(a.Detail)+2 <= room {
-			label += " " + cells.Visible(a.Detail)
-			room -= cells.Width(a.Detail) + 1
+		detail := ""
+		if d := cells.Visible(a.Detail); d != "" && cells.Width(notes)+cells.Width(d)+2 <= room {
+			detail = " " + d
+			room -= cells.Width(d) + 1
 		}
 		noteClass := "fg"
 		if a.Lost {
@@ -264,7 +264,7 @@ func (p *sheet) tell() {
 		} else if len(a.Flags) > 0 {
 			noteClass = fmt.Sprintf("k%d", Retransmission)
 		}
-		first, second := fmt.Sprintf(`<tspan class="k%d b">%s</tspan>`, a.Kind%kinds, cut(label, p.chars)), ""
+		first, second := fmt.Sprintf(`<tspan class="k%d"><tspan class="b">%s</tspan>%s</tspan>`, a.Kind%kinds, safe(label), safe(detail)), ""
 		if notes != "" && room > 3 {
 			second = fmt.Sprintf(`<tspan class="%s">%s</tspan>`, noteClass, cut(notes, room))
 		}

@@ -87,12 +87,17 @@ func (l *Ladder) scale(top float64) *scale {
 	}
 	y := top
 	for i, at := range all {
+		if at.bundle >= 0 && i > 0 {
+			if n := len(s.knots) - 1; !s.knots[n].folded {
+				y = max(y, s.knots[n].y+12) // the end of what was lost just before
+			}
+		}
 		k := knot{at: at.at, y: y}
 		if i < len(steps) {
 			st := steps[i]
 			switch {
 			case st.bundle >= 0:
-				h := max(bundleHeight, 0)
+				h := bundleHeight
 				s.folds = append(s.folds, fold{y, y + h, st.gap, st.bundle})
 				y += h
 				k.folded = true
@@ -129,6 +134,16 @@ func (s *scale) y(t time.Time) float64 {
 	a, b := s.knots[i-1], s.knots[i]
 	part := float64(t.Sub(a.at)) / float64(b.at.Sub(a.at))
 	return a.y + (b.y-a.y)*part
+}
+
+// free is how far below y nothing is folded.
+func (s *scale) free(y float64) float64 {
+	for _, f := range s.folds {
+		if f.top >= y {
+			return f.top - y
+		}
+	}
+	return math.Inf(1)
 }
 
 // bottom is the height of the last instant.

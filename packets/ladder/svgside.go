@@ -89,7 +89,7 @@ func (p *sheet) legend() {
 		add("lost b", lostSign+" lost")
 	}
 	if len(p.s.folds) > 0 {
-		add("dim", "⫽ time left out")
+		add("dim", "// time left out")
 	}
 	if p.l.RTT > 0 {
 		add("dim", "round trip "+short(p.l.RTT))

@@ -40,6 +40,7 @@ type picture struct {
 	dim, lost, bold lipgloss.Style
 	decimals        int
 	beside          [][]note
+	ruler           [2]int // rows of its begin and end
 }
 
 // A note is a line of the column at the right.
@@ -60,6 +61,7 @@ func (l *Ladder) Text(w io.Writer, o Options) error {
 	p := picture{l: l, o: o}
 	p.rows = l.spaced(l.rows(), o.Rows)
 	p.measure()
+	p.ruler = p.span()
 	p.draw()
 	out := bufio.NewWriter(w)
 	p.head(out)

@@ -205,20 +205,33 @@ func (p *picture) gutter(y int) string {
 		}
 	}
 	mark := " "
-	if p.l.RTT > 0 && r.moment != folds {
-		in := func(t time.Time) bool { return !t.Before(p.l.RTTStart) && !t.After(p.l.RTTEnd) }
-		first := in(r.at) && (y == 0 || !in(p.rows[y-1].at))
-		last := in(r.at) && (y+1 == len(p.rows) || !in(p.rows[y+1].at))
-		switch {
-		case first:
-			mark = "┌"
-		case last || in(r.at) && r.moment == arrives && r.at.Equal(p.l.RTTEnd):
-			mark = "└"
-		case in(r.at) && !r.at.Equal(p.l.RTTEnd):
-			mark = "│"
-		}
+	switch {
+	case p.ruler[1] <= p.ruler[0] || y < p.ruler[0] || y > p.ruler[1]:
+	case y == p.ruler[0]:
+		mark = "┌"
+	case y == p.ruler[1]:
+		mark = "└"
+	default:
+		mark = "│"
 	}
 	return p.dim.Render(cells.PadLeft(text, p.clock-2)+mark) + " "
+}
+
+// span finds the rows of the ruler.
+func (p *picture) span() (rows [2]int) {
+	if p.l.RTT <= 0 || p.l.RTTStart.IsZero() {
+		return rows
+	}
+	for y := len(p.rows) - 1; y >= 0; y-- {
+		r := &p.rows[y]
+		if r.moment == arrives && !r.at.Before(p.l.RTTEnd) {
+			rows[1] = y
+		}
+		if (r.moment == leaves || r.moment == bundles) && !r.at.Before(p.l.RTTStart) {
+			rows[0] = y
+		}
+	}
+	return rows
 }
 
 // legend explains the signs that were used.
@@ -240,7 +253,7 @@ func (p *picture) legend(out *bufio.Writer) {
 			break
 		}
 	}
-	if p.l.RTT > 0 {
+	if p.ruler[1] > p.ruler[0] {
 		parts = append(parts, note{"┌│└ round trip " + short(p.l.RTT), &p.dim})
 	}
 	out.WriteByte('\n')
