@@ -18,6 +18,7 @@ described in packets/JSON.md.`,
 	}
 	cmd.AddCommand(
 		newPacketsBrowse(a),
+		newPacketsCapture(a),
 		newPacketsFilter(a),
 		newPacketsFlows(a),
 		newPacketsFrames(a),
