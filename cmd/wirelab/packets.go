@@ -19,6 +19,7 @@ described in packets/JSON.md.`,
 	cmd.AddCommand(
 		newPacketsBrowse(a),
 		newPacketsCapture(a),
+		newPacketsDissector(a),
 		newPacketsFilter(a),
 		newPacketsFlows(a),
 		newPacketsFrames(a),
