@@ -10,7 +10,6 @@ import (
 	"wirelab/internal/style"
 	"wirelab/internal/tui"
 	"wirelab/packets"
-	"wirelab/packets/filter"
 	"wirelab/packets/index"
 )
 
@@ -62,24 +61,4 @@ func (a *app) packetsBrowse(ctx context.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	return tui.Browse(ctx, tui.BrowseConfig{Index: x, File: path, Compile: compileFilter, In: keys, Out: a.out})
-}
-
-// browseFilter compiles an expression for packets of any link type. One that is
-// not decoded matches nothing. What is returned is for one goroutine.
-func browseFilter(expression string) (func(*packets.Packet) (bool, error), error) {
-	if _, err := filter.Compile(expression, uint16(packets.LinkEthernet)); err != nil {
-		return nil, err
-	}
-	compiled := map[packets.LinkType]*filter.Filter{}
-	return func(p *packets.Packet) (bool, error) {
-		f, ok := compiled[p.Link]
-		if !ok && p.Link.Known() {
-			var err error
-			if f, err = filter.Compile(expression, uint16(p.Link)); err != nil {
-				return false, err
-			}
-			compiled[p.Link] = f
-		}
-		return f != nil && f.Match(p.Data, p.Length), nil
-	}, nil
 }

@@ -37,7 +37,7 @@ func TestBrowseFilter(t *testing.T) {
 		{"tcp", packets.LinkRaw, ip, false},
 		{"not tcp", packets.LinkRaw, ip, true},
 	} {
-		match, err := browseFilter(tt.expression)
+		match, err := compileFilter(tt.expression)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestBrowseFilter(t *testing.T) {
 			}
 		}
 	}
-	if _, err := browseFilter("nonsense ("); err == nil {
+	if _, err := compileFilter("nonsense ("); err == nil {
 		t.Error("nonsense is an expression")
 	}
 }

@@ -56,7 +56,8 @@ func captureFilter(expression string) (func(*packets.Packet) (bool, error), erro
 
 // compileFilter compiles an expression for packets of any link type. What no
 // link type takes is an error at once; what one does not take, at the first
-// packet of it.
+// packet of it. A packet whose link is not decoded matches nothing. What is
+// returned is for one goroutine.
 func compileFilter(expression string) (func(*packets.Packet) (bool, error), error) {
 	compiled := make(map[packets.LinkType]*filter.Filter)
 	var first error
@@ -73,6 +74,9 @@ func compileFilter(expression string) (func(*packets.Packet) (bool, error), erro
 	}
 	return func(p *packets.Packet) (bool, error) {
 		f := compiled[p.Link]
+		if !p.Link.Known() {
+			return false, nil
+		}
 		if f == nil {
 			var err error
 			if f, err = filter.Compile(expression, uint16(p.Link)); err != nil {

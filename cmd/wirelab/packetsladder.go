@@ -49,7 +49,8 @@ the handshake and the end stay. --all draws each packet.
 
 A capture of a lab or of wirelab link has both ends and the link: a slant is the
 real delay, ✗ is where a packet was lost and why. Two captures, taken at the two
-ends at the same time, have both ends, too; their clocks have to agree. One
+ends at the same time, have both ends, too, and their clocks are brought together
+if they disagree. One
 capture of one place does not know when a packet was at the other end: half a
 round trip is assumed there, and said; --flat draws level arrows.
 

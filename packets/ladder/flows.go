@@ -178,7 +178,8 @@ func (p *points) of(all []packets.Interface, i int) point {
 	if len(p.known) != len(all) {
 		p.known = make([]point, len(all))
 		for k := range all {
-			if all[k].Name == "link" && k > 0 && k+1 < len(all) {
+			isLink := all[k].Name == "link" || strings.HasPrefix(all[k].Name, "link ")
+			if isLink && k > 0 && k+1 < len(all) {
 				p.known[k-1], p.known[k], p.known[k+1] = near, link, far
 			}
 		}

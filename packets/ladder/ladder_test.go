@@ -239,3 +239,13 @@ func FuzzBuilder(f *testing.F) {
 		}
 	})
 }
+
+func TestPointsOfSeveralLinks(t *testing.T) {
+	all := []packets.Interface{{Name: "ana"}, {Name: "link ana"}, {Name: "server ana"}, {Name: "bo"}, {Name: "link bo"}, {Name: "server bo"}, {Name: "eth0"}}
+	var p points
+	for i, want := range []point{near, link, far, near, link, far, single, single} {
+		if got := p.of(all, i); got != want {
+			t.Errorf("interface %d is point %v, want %v", i, got, want)
+		}
+	}
+}
