@@ -67,6 +67,7 @@ func steps(from, to, by int) (cuts []int) {
 
 // However a stream was cut, each frame is there once, field by field.
 func TestSegments(t *testing.T) {
+	t.Parallel()
 	names, all := vectors(t, "frame/")
 	c := newCapture(t)
 	frames := make(map[int][][]byte)
@@ -120,6 +121,7 @@ func TestSegments(t *testing.T) {
 // Without a look at the port, a stream that begins in the middle of a header is
 // not recognised; "Decode As" says what it is.
 func TestDecodeAs(t *testing.T) {
+	t.Parallel()
 	_, all := vectors(t, "frame/")
 	c := newCapture(t)
 	c.stream(20000, 7000, all["frame/event"], 3)
@@ -130,6 +132,7 @@ func TestDecodeAs(t *testing.T) {
 }
 
 func TestDatagrams(t *testing.T) {
+	t.Parallel()
 	names, all := vectors(t, "datagram/")
 	c := newCapture(t)
 	frames := make(map[int][][]byte)
@@ -163,6 +166,7 @@ func fragments(h wire.Header, e []byte, size int, before ...byte) (all [][]byte)
 // In whatever order the parts come, the envelope stands in the packet of the
 // last, and all parts name that packet; a second pass says the same.
 func TestFragments(t *testing.T) {
+	t.Parallel()
 	c := newCapture(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	parts := make(map[int][][]byte)  // by packet
@@ -262,6 +266,7 @@ func TestFragments(t *testing.T) {
 
 // A snap length cuts packets; what is there is shown, and that it is not all.
 func TestSnapLength(t *testing.T) {
+	t.Parallel()
 	_, all := vectors(t, "datagram/")
 	b := all["datagram/event"]
 	c := newCapture(t)
@@ -310,10 +315,11 @@ func mutate(r *rand.Rand, b []byte) []byte {
 
 // Whatever comes, tshark shows what our decoder shows, and Lua makes no error.
 func TestMutated(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 0))
 	names, all := vectors(t, "")
 	names = slices.DeleteFunc(names, func(s string) bool { return len(all[s]) == 0 || len(all[s]) > 4000 })
-	c := newCapture(t)
+	c, elsewhere := newCapture(t), newCapture(t)
 	datagrams, streams := make(map[int][][]byte), make(map[int][]byte)
 	for i := range 3000 {
 		name := names[r.IntN(len(names))]
@@ -321,12 +327,15 @@ func TestMutated(t *testing.T) {
 		if len(b) == 0 {
 			continue
 		}
+		elsewhere.udp(uint16(10000+i), uint16(40000+i), b)
+		elsewhere.tcp(uint16(10000+i), uint16(40000+i), 0, b)
 		if strings.HasPrefix(name, "datagram/") {
 			datagrams[c.udp(uint16(10000+i), 9000, b)] = [][]byte{b}
 		} else {
 			streams[c.tcp(uint16(10000+i), 9000, 0, b)] = b
 		}
 	}
+	run(t, elsewhere.b.Bytes(), "-V") // nothing to compare: no error in Lua
 	var ofDatagrams, firsts []layer
 	last := 0
 	for _, l := range layers(t, c.b.Bytes()) {
@@ -361,6 +370,7 @@ func TestMutated(t *testing.T) {
 
 // Other protocols on other ports are left alone.
 func TestStrangers(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 0))
 	names, all := vectors(t, "")
 	c := newCapture(t)
@@ -387,5 +397,40 @@ func TestStrangers(t *testing.T) {
 	}
 	for _, l := range layers(t, c.b.Bytes(), "-Y", "wirelab") {
 		t.Errorf("claimed: %v", l.lines())
+	}
+}
+
+// The Info column: short, all messages of a packet, and no control characters.
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	msg := func(room, sender, event, args string, flags wire.Flags) []byte {
+		return frame(t, &wire.Envelope{Kind: wire.KindEvent, Flags: flags, Room: []byte(room), Sender: []byte(sender), Event: []byte(event), Args: []byte(args)})
+	}
+	hello := msg("lobby", "ana", "msg", `["hello"]`, 0)
+	ack := frame(t, &wire.Envelope{Kind: wire.KindAck, Flags: wire.FlagFailed, Room: []byte("lobby"), Args: []byte(`[{"code":"rate"}]`)})
+	cursor := frame(t, &wire.Envelope{Kind: wire.KindCursor, Seq: 1<<64 - 1, Prev: 17, Room: []byte("lobby"), Args: []byte(`{}`)})
+	connect := frame(t, &wire.Envelope{Kind: wire.KindConnect, Args: []byte(`{"name":"ana","session":"none"}`)})
+	c := newCapture(t)
+	var wants []string
+	tcp := func(want string, all ...[]byte) {
+		c.tcp(uint16(20000+len(wants)), 9000, 0, join(all...))
+		wants = append(wants, want)
+	}
+	udp := func(want string, h wire.Header, payload []byte) {
+		c.udp(uint16(20000+len(wants)), 9000, append(wire.AppendHeader(nil, &h), payload...))
+		wants = append(wants, want)
+	}
+	tcp("event lobby/ana: hello", hello)
+	tcp("event lobby/ana: hello; ack lobby failed: [{\"code\":\"rate\"}]; cursor lobby 17 to 18446744073709551615", hello, ack, cursor)
+	tcp("connect ana", connect)
+	tcp("event lobby/ana join: "+strings.Repeat("é", 30)+"…", msg("lobby", "ana", "join", `["`+strings.Repeat("é", 300)+`"]`, 0))
+	tcp("event a.b\ufffd/c.d: .[2J", msg("a\x00b\xc3", "c\u202ed", "msg", "[\"\x1b[2J\"]", 0))
+	tcp("event lobby/ana: 3 bytes", msg("lobby", "ana", "msg", "\x01\x02\x03", wire.FlagBinary))
+	tcp("malformed: frame length 0, want 40 to 65832", make([]byte, 20))
+	udp("data 5 reliable 2: event lobby/ana: hello", wire.Header{Type: wire.TypeData, Flags: wire.DatagramReliable, Number: 5, Reliable: 2}, hello[wire.LengthSize:])
+	udp("ack 6: ack 9", wire.Header{Type: wire.TypeAck, Number: 6, Ack: 9}, nil)
+	out := run(t, c.b.Bytes(), "-T", "fields", "-e", "_ws.col.Info")
+	if diff := cmp.Diff(strings.Join(wants, "\n")+"\n", string(out)); diff != "" {
+		t.Errorf("Info (-want +tshark):\n%s", diff)
 	}
 }
