@@ -55,11 +55,11 @@ func (l *Ladder) SVG(w io.Writer) error {
 	p.begin()
 	p.axis()
 	p.lifelines()
-	p.folds()
 	p.ruler()
 	for i := range l.Arrows {
 		p.arrow(&l.Arrows[i])
 	}
+	p.folds() // over the arrows that pass them: what they say must be read
 	p.tell()
 	p.strip()
 	p.legend()
