@@ -47,8 +47,14 @@ type Config struct {
 	UDPPorts []uint16 // if nil, DefaultPort; empty for none
 }
 
-//go:embed wirelab.lua.tmpl
-var source string
+// The template in two parts: how to install it, the fields and the envelope; then
+// streams, datagrams and how they are recognised.
+var (
+	//go:embed envelope.lua.tmpl
+	envelope string
+	//go:embed transport.lua.tmpl
+	transport string
+)
 
 // A named is a number of the format and its name.
 type named struct {
@@ -70,7 +76,7 @@ type text struct {
 
 // Write writes the dissector to w.
 func Write(w io.Writer, c Config) error {
-	t, err := template.New("wirelab.lua").Option("missingkey=error").Parse(source)
+	t, err := template.New("wirelab.lua").Option("missingkey=error").Parse(envelope + transport)
 	if err != nil {
 		return fmt.Errorf("dissector: %w", err)
 	}
