@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -105,13 +104,13 @@ func (a *app) packetsCapture(ctx context.Context, f *captureFlags) (err error) {
 	switch f.out {
 	case "":
 	case "-":
-		c.file = bufio.NewWriter(a.out)
+		c.file = &blockFile{w: a.out}
 	default:
 		file, err := os.Create(f.out)
 		if err != nil {
 			return cannot("want a file that you may write", "--out: %w", err)
 		}
-		c.file, done = bufio.NewWriterSize(file, 256<<10), file.Close
+		c.file, done = &blockFile{w: file, cut: file.Truncate}, file.Close
 	}
 	if !f.quiet && f.out != "-" {
 		c.screen = a.out
@@ -126,10 +125,13 @@ func (a *app) packetsCapture(ctx context.Context, f *captureFlags) (err error) {
 		limited, cancel = context.WithTimeout(ctx, f.duration)
 		defer cancel()
 	}
-	err = errors.Join(c.run(limited, h, f.count), c.flush(), done())
-	_, dropped, serr := h.Stats()
+	if err = c.run(limited, h, f.count); !errors.Is(err, errOut) {
+		err = errors.Join(err, c.flush())
+	}
+	err = errors.Join(err, done())
+	received, dropped, serr := h.Stats()
 	if serr == nil {
-		fmt.Fprintf(a.err, "wirelab: %d captured, %d dropped by the kernel for want of room\n", c.n, dropped)
+		fmt.Fprintf(a.err, "wirelab: %d captured, %d dropped by the kernel for want of room, of %d that it received\n", c.n, dropped, received)
 	}
 	return errors.Join(err, serr)
 }
@@ -137,7 +139,7 @@ func (a *app) packetsCapture(ctx context.Context, f *captureFlags) (err error) {
 // A capturing is what becomes of the packets.
 type capturing struct {
 	link   packets.LinkType
-	file   *bufio.Writer // nil: none
+	file   *blockFile // nil: none
 	pcap   *pcapng.Writer
 	screen io.Writer // nil: none
 	list   show.List
@@ -156,8 +158,11 @@ func (c *capturing) begin(name string) (err error) {
 	if _, err = c.pcap.Describe(pcapng.Interface{Name: name, LinkType: uint16(c.link)}); err != nil {
 		return err
 	}
-	return c.file.Flush()
+	return c.flush()
 }
+
+// errOut begins what is wrong with the file.
+var errOut = errors.New("--out")
 
 // flushEvery is how long what was captured waits for its file.
 const flushEvery = 200 * time.Millisecond
@@ -168,8 +173,10 @@ func (c *capturing) run(ctx context.Context, h *live.Handle, count int) error {
 	for count == 0 || c.n < count {
 		data, at, length, out, err := c.next(ctx, h)
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return nil
+		case errors.Is(err, errOut):
+			return err
 		case err != nil:
 			return fmt.Errorf("capture: %w", err)
 		}
@@ -181,16 +188,17 @@ func (c *capturing) run(ctx context.Context, h *live.Handle, count int) error {
 	return nil
 }
 
-// next waits for a packet. The file is flushed before a longer wait.
+// next waits for a packet. Nothing waits for its file longer than flushEvery,
+// whether packets come slowly or fast.
 func (c *capturing) next(ctx context.Context, h *live.Handle) (data []byte, at time.Time, length int, out bool, err error) {
-	if c.file != nil && c.file.Buffered() > 0 {
-		soon, cancel := context.WithTimeout(ctx, flushEvery)
+	if c.file != nil && c.file.waiting() {
+		soon, cancel := context.WithDeadline(ctx, c.file.since.Add(flushEvery))
 		defer cancel()
 		data, at, length, out, err = h.Next(soon)
 		if err == nil || soon.Err() == nil || ctx.Err() != nil {
 			return data, at, length, out, err
 		}
-		if err := c.file.Flush(); err != nil {
+		if err := c.flush(); err != nil {
 			return nil, at, 0, false, err
 		}
 	}
@@ -218,7 +226,7 @@ func (c *capturing) take(data []byte, at time.Time, length int, out bool) error 
 		p.Direction = pcapng.Out
 	}
 	if err := c.pcap.Write(&p); err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return fmt.Errorf("%w: %w", errOut, err)
 	}
 	return nil
 }
@@ -229,7 +237,7 @@ func (c *capturing) flush() error {
 		return nil
 	}
 	if err := c.file.Flush(); err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return fmt.Errorf("%w: %w", errOut, err)
 	}
 	return nil
 }
