@@ -321,7 +321,7 @@ func (s *Stream) End() []Frame {
 		s.skip("they never came")
 	}
 	s.finish()
-	if !s.ended {
+	if !s.ended || len(s.buf) > 0 { // what lay behind a FIN may be held after it
 		s.ended = true
 		why := "the capture ended"
 		if s.reset {
