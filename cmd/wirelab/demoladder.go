@@ -10,7 +10,6 @@ import (
 	"wirelab/internal/style"
 	"wirelab/labs/compare"
 	"wirelab/labs/scenario"
-	"wirelab/packets"
 	"wirelab/packets/ladder"
 )
 
@@ -32,8 +31,8 @@ func (a *app) demoLadder(ctx context.Context, engine comparer) (err error) {
 	if err != nil || len(files) != 1 {
 		return errors.Join(err, fmt.Errorf("the run left %d captures, want 1", len(files)))
 	}
-	l, err := readLadder(files[0])
-	if err != nil {
+	l, end, err := a.ladderOf(ctx, files, ladder.Choice{})
+	if err = errors.Join(err, end); err != nil {
 		return err
 	}
 	const rows = 30
@@ -44,28 +43,4 @@ func (a *app) demoLadder(ctx context.Context, engine comparer) (err error) {
 	d.say("again, with all packets:  wirelab compare --messages 8 --fault loss-10 --transport tcp --pcap DIR")
 	d.say("                          wirelab packets ladder --all DIR/%s", filepath.Base(files[0]))
 	return nil
-}
-
-// readLadder returns the ladder of the conversation of a capture that has the
-// most to see.
-func readLadder(path string) (*ladder.Ladder, error) {
-	r, err := packets.Open(path, nil)
-	if err != nil {
-		return nil, err
-	}
-	flows, _, err := ladder.Flows(r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return nil, err
-	}
-	if len(flows) == 0 {
-		return nil, fmt.Errorf("%s: no conversation", path)
-	}
-	if r, err = packets.Open(path, nil); err != nil {
-		return nil, err
-	}
-	b := ladder.NewBuilder(flows[ladder.Best(flows)].Key)
-	if err := errors.Join(b.Read(r, 0), r.Close()); err != nil {
-		return nil, err
-	}
-	return b.Ladder(), nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"wirelab/internal/style"
 	"wirelab/internal/tui"
-	"wirelab/packets"
 	"wirelab/packets/index"
 )
 
@@ -52,12 +51,7 @@ func (a *app) packetsBrowse(ctx context.Context, path string) (err error) {
 	}
 	x, err := index.Open(path, a.in)
 	if err != nil {
-		hint = "a capture is a pcap or pcapng file, gzip too, or - for a pipe"
-		var no *packets.NotCapture
-		if errors.As(err, &no) && no.Hint != "" {
-			hint = no.Hint
-		}
-		return cannot(hint, "%w", err)
+		return notOpened(err)
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	return tui.Browse(ctx, tui.BrowseConfig{Index: x, File: path, Compile: compileFilter, In: keys, Out: a.out})

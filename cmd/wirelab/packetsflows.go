@@ -123,14 +123,19 @@ func (a *app) columns(asked int) int {
 func (a *app) openCapture(path string) (*packets.Reader, error) {
 	r, err := packets.Open(path, a.in)
 	if err != nil {
-		hint := "a capture is a pcap or pcapng file, gzip too, or - for a pipe"
-		var no *packets.NotCapture
-		if errors.As(err, &no) && no.Hint != "" {
-			hint = no.Hint
-		}
-		return nil, cannot(hint, "%w", err)
+		return nil, notOpened(err)
 	}
 	return r, nil
+}
+
+// notOpened adds what helps to the error of a capture that could not be opened.
+func notOpened(err error) error {
+	hint := "a capture is a pcap or pcapng file, gzip too, or - for a pipe"
+	var no *packets.NotCapture
+	if errors.As(err, &no) && no.Hint != "" {
+		hint = no.Hint
+	}
+	return cannot(hint, "%w", err)
 }
 
 // analyse lets run analyse captures, and shows how far it is.
