@@ -1,0 +1,40 @@
+package verify
+
+import (
+	"wirelab/labs/measure"
+	"wirelab/labs/sheet"
+)
+
+// fill says that a text can be filled in.
+func (f *findings) fill(v *sheet.Variant, t sheet.Template, run string, runs measure.Runs) {
+	if _, err := v.TextOf(t, run, runs); err != nil {
+		f.add(t.Line, v, "text", "the text cannot be filled in: %v", err)
+	}
+}
+
+// texts fills in all that a step may say.
+func (f *findings) texts(v *sheet.Variant, st *sheet.Step, runs measure.Runs) {
+	f.fill(v, st.Ask, st.Run, runs)
+	for _, t := range st.Hints {
+		f.fill(v, t, st.Run, runs)
+	}
+	f.fill(v, st.Solution, st.Run, runs)
+	for _, t := range st.Lines {
+		f.fill(v, t, st.Run, runs)
+	}
+}
+
+// sheetTexts fills in what belongs to no step.
+func (f *findings) sheetTexts(v *sheet.Variant, runs measure.Runs) {
+	f.fill(v, f.sheet.Background, "", runs)
+	f.fill(v, f.sheet.Explanation, "", runs)
+	for _, view := range f.sheet.Views {
+		f.fill(v, view.Caption, view.Run, runs)
+	}
+	if f.sheet.Knob != nil {
+		f.fill(v, f.sheet.Knob.Ask, "", runs)
+	}
+}
+
+// views draws every picture.
+func (f *findings) views(*sheet.Variant, measure.Runs) {}
