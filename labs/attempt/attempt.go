@@ -59,6 +59,7 @@ var (
 	ErrLocked = errors.New("locked: the first prediction counts")
 	ErrLate   = errors.New("the run has been seen: it is too late to predict")
 	ErrPlace  = errors.New("there is nothing to answer here")
+	ErrDone   = errors.New("answered already, or the solution was shown")
 	ErrEarly  = errors.New("predict first, or skip it")
 )
 
@@ -245,6 +246,8 @@ func (a *Attempt) mark(now time.Time) {
 
 // touch notes that something changed.
 func (a *Attempt) touch(now time.Time) {
+	a.record.Points, a.record.Of = a.Points()
+	a.record.Skipped = false
 	if now.After(a.record.Changed) {
 		a.record.Changed = now
 	}
@@ -260,8 +263,10 @@ func (a *Attempt) Played(runs measure.Runs, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if a.runs != nil || !a.Ran() { // else it was seen before
+		a.record.Runs++
+	}
 	a.runs, a.checks = runs, checks
-	a.record.Runs++
 	a.settle()
 	a.touch(now)
 	return nil

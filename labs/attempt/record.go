@@ -2,6 +2,8 @@ package attempt
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -83,6 +85,23 @@ type Record struct {
 	Ended   time.Time        `json:"ended,omitzero"` // the first time; zero: not yet
 }
 
+// Pass notes that a program to build passed the first stages of all that there
+// are.
+func (r *Record) Pass(stages, all int, now time.Time) {
+	if r.Began.IsZero() {
+		r.Began = now
+	}
+	r.Place, r.Skipped, r.Changed = Running, false, now
+	r.Stages = max(r.Stages, stages)
+	r.Points, r.Of = float64(r.Stages), float64(all)
+	if r.Stages >= all {
+		r.Place = Done
+		if r.Ended.IsZero() {
+			r.Ended = now
+		}
+	}
+}
+
 // clone returns a copy that shares nothing.
 func (r *Record) clone() Record {
 	c := *r
@@ -102,6 +121,27 @@ func (r *Record) clone() Record {
 // forget leaves out what the sheet does not have, or has no more.
 func (r *Record) forget(s *sheet.Sheet) {
 	maps.DeleteFunc(r.Steps, func(name string, _ *Work) bool { return s.Step(name) == nil })
+}
+
+// validate reports what no version of this program wrote.
+func (r *Record) validate() error {
+	if r == nil {
+		return errors.New("there is nothing")
+	}
+	for name, w := range r.Steps {
+		switch {
+		case w == nil:
+			return fmt.Errorf("step %q: there is nothing", name)
+		case w.Status.rank() < 0:
+			return fmt.Errorf("step %q: status %q", name, w.Status)
+		case w.Hints < 0 || slices.ContainsFunc(w.Tries, func(t Try) bool { return t.Part < 0 }):
+			return fmt.Errorf("step %q: a number below 0", name)
+		}
+	}
+	if r.Runs < 0 || r.Stages < 0 || !(r.Points >= 0 && r.Of >= 0) {
+		return errors.New("a number below 0")
+	}
+	return nil
 }
 
 // rank orders statuses by what must not be lost.
