@@ -27,6 +27,7 @@ const (
 	EventTCP     EventKind = "tcp"     // Host, TCP: a connection's inner state
 	EventFate    EventKind = "fate"    // Host, Up, Fate: what chance did to a packet
 	EventLedger  EventKind = "ledger"  // N, Ledger: the server's ledger on one message
+	EventSock    EventKind = "sock"    // Host, Do, Sock and what belongs to Do: a program of a raw host did something, see EVENTS.md
 	EventEnd     EventKind = "end"     // Totals; nothing comes after it
 )
 
@@ -47,6 +48,12 @@ type Event struct {
 	Tries int    `json:"tries,omitempty"`
 	Count uint64 `json:"count,omitempty"`
 	Text  string `json:"text,omitempty"`
+
+	Do     string `json:"do,omitempty"`     // what a program did
+	Sock   string `json:"sock,omitempty"`   // with which of its sockets
+	Local  string `json:"local,omitempty"`  // that socket's address and port
+	Remote string `json:"remote,omitempty"` // and its peer's
+	Total  int64  `json:"total,omitempty"`  // bytes that passed the socket this way so far, with these
 
 	TCP    *TCPState        `json:"tcp,omitempty"`
 	Up     bool             `json:"up,omitempty"`
@@ -110,8 +117,34 @@ func (e *Event) Describe() string {
 		return fmt.Sprintf("%s has lost its connection: %s", e.Host, e.Text)
 	case EventFault:
 		return "fault: " + e.Text
+	case EventSock:
+		return e.describeSock()
 	case EventLife:
 		return fmt.Sprintf("%s: %s", e.Host, e.Text)
 	}
 	return string(e.Kind)
+}
+
+// describeSock says what a program of a raw host did.
+func (e *Event) describeSock() string {
+	text := e.Host + ": " + e.Do
+	if e.Sock != "" {
+		text += " " + e.Sock
+	}
+	if e.N > 0 {
+		text += fmt.Sprintf(" #%d", e.N)
+	}
+	if e.Size > 0 {
+		text += fmt.Sprintf(", %d bytes", e.Size)
+	}
+	if e.From != "" {
+		text += " from " + e.From
+	}
+	if e.Again {
+		text += " again"
+	}
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
 }

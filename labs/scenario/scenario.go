@@ -37,10 +37,18 @@ type Scenario struct {
 	Members []Member `json:"members"`
 	Faults  []Fault  `json:"faults,omitempty"`
 
+	// Raw hosts have programs of their own; there may be hosts, members or both.
+	Hosts    []Host    `json:"hosts,omitempty"`
+	Programs []Program `json:"programs,omitempty"`
+
 	// Quiet is how long the run goes on after the last message and the last
 	// fault. It ends earlier when everything has arrived that could be sent
-	// again; if zero, 100 s, more than every timeout of the chat.
+	// again; if zero, 100 s, more than every timeout of the chat. Without members
+	// it is how long nothing may happen before it ends; if zero, RawQuiet.
 	Quiet Duration `json:"quiet,omitempty"`
+	// End is when a run with programs ends at the latest, since the workload
+	// began; if zero, DefaultEnd.
+	End Duration `json:"end,omitempty"`
 	// Record lists the hosts whose access links are recorded, each as three
 	// interfaces: the host, the link, the far end.
 	Record []string `json:"record,omitempty"`
@@ -118,10 +126,13 @@ func Read(r io.Reader) (*Scenario, error) {
 
 // Validate reports what makes no sense, and what would.
 func (s *Scenario) Validate() error {
-	if n := len(s.Members); n == 0 || n > MaxMembers {
-		return fmt.Errorf("scenario: %d members, want 1 to %d", n, MaxMembers)
+	if n := len(s.Members); n == 0 && len(s.Hosts) == 0 || n > MaxMembers {
+		return fmt.Errorf("scenario: %d members, want 1 to %d, or hosts", n, MaxMembers)
 	}
-	hosts := []string{ServerHost}
+	var hosts []string
+	if len(s.Members) > 0 {
+		hosts = append(hosts, ServerHost)
+	}
 	for i := range s.Members {
 		m := &s.Members[i]
 		if err := m.validate(); err != nil {
@@ -132,15 +143,26 @@ func (s *Scenario) Validate() error {
 		}
 		hosts = append(hosts, m.Name)
 	}
+	hosts, err := s.rawHosts(hosts)
+	if err != nil {
+		return err
+	}
 	if s.Server.KeepCount < 0 {
 		return fmt.Errorf("scenario: the server keeps %d events, want 0 (its default) or more", s.Server.KeepCount)
 	}
 	if s.Quiet < 0 || time.Duration(s.Quiet) > MaxTime {
 		return fmt.Errorf("scenario: quiet for %v, want 0 to %v", time.Duration(s.Quiet), MaxTime)
 	}
-	for _, name := range s.Record {
-		if !slices.Contains(hosts[1:], name) {
-			return fmt.Errorf("scenario: record %q: no such member, want one of %s", name, strings.Join(hosts[1:], ", "))
+	if s.End < 0 || time.Duration(s.End) > MaxTime {
+		return fmt.Errorf("scenario: end at %v, want 0s to %v", time.Duration(s.End), MaxTime)
+	}
+	for i, name := range s.Record {
+		known := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == ServerHost })
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("scenario: record %q: no such member or host, want one of %s", name, strings.Join(known, ", "))
+		}
+		if slices.Contains(s.Record[:i], name) {
+			return fmt.Errorf("scenario: record %q: it is there twice", name)
 		}
 	}
 	if len(s.Faults) > MaxFaults {
@@ -243,7 +265,18 @@ func (s *Scenario) Bound() time.Duration {
 			last = max(last, time.Duration(10*float64(m.Messages+10)/m.Rate*float64(time.Second)))
 		}
 	}
+	if len(s.Programs) > 0 {
+		last = max(last, s.end())
+	}
 	return last + time.Duration(len(s.Members))*connectSpan + max(time.Duration(s.Quiet), WholeTime) + connectSpan
+}
+
+// end returns when a run with programs ends at the latest.
+func (s *Scenario) end() time.Duration {
+	if s.End == 0 {
+		return DefaultEnd
+	}
+	return time.Duration(s.End)
 }
 
 const (
