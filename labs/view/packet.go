@@ -51,7 +51,7 @@ func packetOf(v *sheet.View, run *measure.Run, scope *measure.Scope) (drawing, e
 		data := append([]byte(nil), p.Data...)
 		p.Data = data
 		entry.Since = p.Time.Sub(began(run)) // as everywhere in a lab
-		h.Decode(&p) // its payload is data's now
+		h.Decode(&p)                         // its payload is data's now
 		return &packetView{entry, layer.Tree(&p, &h, &entry.Context), data, v.Kind == sheet.Hex}, nil
 	}
 }
