@@ -27,6 +27,12 @@ const (
 	EventTCP     EventKind = "tcp"     // Host, TCP: a connection's inner state
 	EventFate    EventKind = "fate"    // Host, Up, Fate: what chance did to a packet
 	EventLedger  EventKind = "ledger"  // N, Ledger: the server's ledger on one message
+	EventJoined  EventKind = "joined"  // Host, Room, Namespace: the program is in the room
+	EventLeft    EventKind = "left"    // Host, Room, Namespace: it no longer is
+	EventEntered EventKind = "entered" // Host, Namespace: it is in the namespace
+	EventReply   EventKind = "reply"   // Host, From, N, Text: whether Host acknowledged message N of From: ok, timeout or gone
+	EventShown   EventKind = "shown"   // Host, From, N, Text, Count: what the program wrote to its terminal, with so many control characters
+	EventWaiting EventKind = "waiting" // Host, Size: bytes that wait for it in the server's program
 	EventSock    EventKind = "sock"    // Host, Do, Sock and what belongs to Do: a program of a raw host did something, see EVENTS.md
 	EventEnd     EventKind = "end"     // Totals; nothing comes after it
 )
@@ -48,6 +54,13 @@ type Event struct {
 	Tries int    `json:"tries,omitempty"`
 	Count uint64 `json:"count,omitempty"`
 	Text  string `json:"text,omitempty"`
+
+	Room      string `json:"room,omitempty"`     // of an emit, a hand-over and a place; empty: the whole namespace
+	Namespace string `json:"ns,omitempty"`       // empty: the default one
+	Direct    bool   `json:"direct,omitempty"`   // for this member alone
+	Volatile  bool   `json:"volatile,omitempty"` // not stored
+	Form      Form   `json:"form,omitempty"`     // of an emit
+	To        string `json:"to,omitempty"`       // of an emit: whom it was said to, in the scenario's words
 
 	Do     string `json:"do,omitempty"`     // what a program did
 	Sock   string `json:"sock,omitempty"`   // with which of its sockets
@@ -117,6 +130,16 @@ func (e *Event) Describe() string {
 		return fmt.Sprintf("%s has lost its connection: %s", e.Host, e.Text)
 	case EventFault:
 		return "fault: " + e.Text
+	case EventJoined, EventLeft:
+		return fmt.Sprintf("%s has %s room %s", e.Host, e.Kind, e.Room)
+	case EventEntered:
+		return fmt.Sprintf("%s has entered namespace %s", e.Host, e.Namespace)
+	case EventReply:
+		return fmt.Sprintf("%s answers message %d of %s: %s", e.Host, e.N, e.From, e.Text)
+	case EventShown:
+		return fmt.Sprintf("%s shows %q", e.Host, e.Text)
+	case EventWaiting:
+		return fmt.Sprintf("%d bytes wait for %s", e.Size, e.Host)
 	case EventSock:
 		return e.describeSock()
 	case EventLife:

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"wirelab/internal/impair"
 )
 
 // ServerHost is the name of the host that the chat server runs on.
@@ -36,6 +34,8 @@ type Scenario struct {
 	Server  Server   `json:"server"`
 	Members []Member `json:"members"`
 	Faults  []Fault  `json:"faults,omitempty"`
+	Acts    []Act    `json:"acts,omitempty"`    // what members and the server do, besides Member.Messages
+	Without Defence  `json:"without,omitempty"` // which one of the chat's defences is off; empty: none
 
 	// Raw hosts have programs of their own; there may be hosts, members or both.
 	Hosts    []Host    `json:"hosts,omitempty"`
@@ -62,6 +62,9 @@ type Scenario struct {
 	// Explain is the number of the message whose story in the server's ledger
 	// is sent out at the end; 0: none.
 	Explain int `json:"explain,omitempty"`
+	// Watch sends out how many bytes wait in the server's program for each
+	// member's TCP connection, whenever that has changed.
+	Watch bool `json:"watch,omitempty"`
 }
 
 // A Server is the chat server's configuration.
@@ -70,31 +73,8 @@ type Server struct {
 	KeepCount int  `json:"keep_count,omitempty"` // events that a room keeps; if zero, the chat's default
 	Refuse    bool `json:"refuse,omitempty"`     // when full, refuse the publisher instead of dropping the oldest
 	TCPBuffer int  `json:"tcp_buffer,omitempty"` // bytes of a socket's send and receive buffer; if zero, the stack's
-}
 
-// A Member is one program that chats, on a host of its own.
-type Member struct {
-	Name      string    `json:"name"` // of the member and of its host
-	Transport Transport `json:"transport"`
-	Up        string    `json:"up,omitempty"`         // its access link, from the host; see impair.Parse
-	Down      string    `json:"down,omitempty"`       // and towards it
-	UDPBuffer int       `json:"udp_buffer,omitempty"` // bytes of a UDP socket's receive buffer; if zero, the stack's
-	TCPBuffer int       `json:"tcp_buffer,omitempty"`
-
-	// What if: fates of an earlier run to repeat (see impair.DecodeFates), and a
-	// rule that changes one of them, for each direction. These are always
-	// written, so that the guest reads two runs that differ in them alike.
-	RepeatUp   []byte `json:"repeat_up"`
-	RepeatDown []byte `json:"repeat_down"`
-	WhatIfUp   string `json:"what_if_up"`
-	WhatIfDown string `json:"what_if_down"`
-
-	// What it says in the lobby: so many messages, so many per second on
-	// average, of about so many bytes. The gaps are exponential, the sizes
-	// uniform from half of Size to one and a half.
-	Messages int     `json:"messages,omitempty"`
-	Rate     float64 `json:"rate,omitempty"`
-	Size     int     `json:"size,omitempty"`
+	Namespaces []string `json:"namespaces,omitempty"` // besides the default one
 }
 
 // A Duration is written as Go writes it, such as "1.5s".
@@ -173,85 +153,8 @@ func (s *Scenario) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return s.validateActs()
 }
-
-func (m *Member) validate() error {
-	fail := func(format string, args ...any) error {
-		return fmt.Errorf("scenario: member %q: %w", m.Name, fmt.Errorf(format, args...))
-	}
-	if m.Name == "" || len(m.Name) > 32 || strings.ContainsAny(m.Name, " ;\t\n") {
-		return fail("a name has 1 to 32 bytes and no space or semicolon")
-	}
-	if !m.Transport.valid() {
-		return fail("transport %q, want one of %s", m.Transport, Transports())
-	}
-	for _, l := range []struct {
-		way, text, rule string
-		fates           []byte
-	}{{"up", m.Up, m.WhatIfUp, m.RepeatUp}, {"down", m.Down, m.WhatIfDown, m.RepeatDown}} {
-		c, err := impair.Parse(l.text)
-		if err == nil && l.rule != "" {
-			err = c.AddRule(l.rule)
-		}
-		if err == nil {
-			_, err = impair.DecodeFates(l.fates)
-		}
-		if err != nil {
-			return fail("link %s: %w", l.way, err)
-		}
-	}
-	if m.Messages < 0 || m.Messages > MaxMessages {
-		return fail("%d messages, want 0 to %d", m.Messages, MaxMessages)
-	}
-	if m.Messages > 0 {
-		if !(m.Rate > 0 && m.Rate <= MaxRate) {
-			return fail("%v messages per second, want more than 0 and at most %d", m.Rate, MaxRate)
-		}
-		if m.Size < MinSize || m.Size > MaxSize {
-			return fail("messages of %d bytes, want %d to %d", m.Size, MinSize, MaxSize)
-		}
-	}
-	if m.UDPBuffer < 0 || m.TCPBuffer < 0 {
-		return fail("a buffer is 0 (the stack's own size) or more bytes")
-	}
-	return nil
-}
-
-// A Transport is one way to chat: how events travel, and what remembers them.
-type Transport string
-
-// The transports, in the order in which they are compared.
-const (
-	UDP      Transport = "udp"       // each event is sent once
-	UDPARQ   Transport = "udp+arq"   // selective repeat while the connection lasts
-	TCP      Transport = "tcp"       // TCP while the connection lasts
-	UDPQueue Transport = "udp+queue" // the missed-message queue over UDP
-	TCPQueue Transport = "tcp+queue" // the missed-message queue over TCP
-)
-
-// Transports returns all transports, in the order in which they are compared.
-func Transports() TransportList { return TransportList{UDP, UDPARQ, TCP, UDPQueue, TCPQueue} }
-
-// A TransportList is some transports.
-type TransportList []Transport
-
-// String joins the names by commas.
-func (l TransportList) String() string {
-	names := make([]string, len(l))
-	for i, t := range l {
-		names[i] = string(t)
-	}
-	return strings.Join(names, ", ")
-}
-
-func (t Transport) valid() bool { return slices.Contains(Transports(), t) }
-
-// Queue reports whether the server keeps for a member what it misses.
-func (t Transport) Queue() bool { return t == UDPQueue || t == TCPQueue }
-
-// Stream reports whether events travel over TCP.
-func (t Transport) Stream() bool { return t == TCP || t == TCPQueue }
 
 // Bound returns a limit on the run's length that a sound run never reaches.
 func (s *Scenario) Bound() time.Duration {
@@ -259,11 +162,11 @@ func (s *Scenario) Bound() time.Duration {
 	for i := range s.Faults {
 		last = max(last, s.Faults[i].At)
 	}
+	for i := range s.Acts {
+		last = max(last, s.Acts[i].last())
+	}
 	for i := range s.Members {
-		if m := &s.Members[i]; m.Messages > 0 {
-			// The gaps are exponential: their sum is far from ten times its mean.
-			last = max(last, time.Duration(10*float64(m.Messages+10)/m.Rate*float64(time.Second)))
-		}
+		last = max(last, s.Members[i].last())
 	}
 	if len(s.Programs) > 0 {
 		last = max(last, s.end())

@@ -176,8 +176,12 @@ func (p *textParser) setting(list []string) error {
 		default:
 			s.Record = slices.Clone(names)
 		}
+	case "without":
+		s.Without = Defence(w.next("the name of a defence"))
+	case "watch":
+		s.Watch = true
 	default:
-		w.fail("%q is unknown: want one of seed, quiet, end, states, record, host, run, server, member, at", list[0])
+		w.fail("%q is unknown: want one of seed, quiet, end, states, record, without, watch, host, run, server, member, at", list[0])
 	}
 	if w.more() {
 		w.fail("%q is one word too many", w.list[w.at])
@@ -271,10 +275,10 @@ func (p *textParser) run(list []string) (func(*textLine) error, error) {
 	}, nil
 }
 
-// at reads "at T …": a fault, or what somebody says.
+// at reads "at T …": a fault, or an act.
 func (p *textParser) at(l *textLine) error {
-	if len(l.words) >= 4 && l.words[3] == "says" {
-		return p.say(l.words)
+	if len(l.words) >= 4 && !slices.Contains(verbs, Verb(l.words[2])) && slices.Contains(deeds, Deed(l.words[3])) {
+		return p.act(l)
 	}
 	f, err := ParseFault(strings.Join(l.words[1:], " "))
 	if err != nil {
@@ -352,6 +356,9 @@ func (s *Scenario) Text() string {
 	}
 	for _, f := range s.Faults {
 		line("at %v", f)
+	}
+	for _, a := range s.Acts {
+		line("at %v", a)
 	}
 	return b.String()
 }

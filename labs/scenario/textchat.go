@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"wirelab/internal/impair"
@@ -14,6 +13,7 @@ import (
 //	keep N       events that a room keeps
 //	refuse       when full, refuse the publisher
 //	buffer SIZE  of a TCP socket
+//	namespaces A,B  besides the default one
 func (p *textParser) server(list []string) (func(*textLine) error, error) {
 	if len(list) != 1 {
 		return nil, fmt.Errorf("%s: want server alone, and its options indented under it", strings.Join(list, " "))
@@ -30,8 +30,10 @@ func (p *textParser) server(list []string) (func(*textLine) error, error) {
 			s.Refuse = true
 		case "buffer":
 			s.TCPBuffer = w.size("bytes, such as buffer 64KiB", MaxBuffer)
+		case "namespaces":
+			s.Namespaces = w.names("names of namespaces")
 		default:
-			return fmt.Errorf("%q is unknown here: want one of data, keep, refuse, buffer", l.words[0])
+			return fmt.Errorf("%q is unknown here: want one of data, keep, refuse, buffer, namespaces", l.words[0])
 		}
 		if w.more() {
 			w.fail("%q is one word too many", w.list[w.at])
@@ -43,7 +45,9 @@ func (p *textParser) server(list []string) (func(*textLine) error, error) {
 // member reads "member NAME over TRANSPORT", and what stands under it:
 //
 //	up, down, link  …        its link
-//	says N rate R/s size B   what it says in the lobby
+//	says N rate R/s size B [from T], says N every D size B [from T]
+//	rooms A,B                in which it is; in the first it says that
+//	namespace NAME           that it connects to
 //	tcp-buffer, udp-buffer SIZE
 func (p *textParser) member(list []string) (func(*textLine) error, error) {
 	if len(list) != 4 || list[2] != "over" {
@@ -70,23 +74,17 @@ func (m *Member) option(list []string) error {
 		}
 		return nil
 	case "says":
-		m.Messages = w.number("how many messages, such as says 100 rate 10/s size 200", 0, MaxMessages)
-		w.expect("rate", "says 100 rate 10/s size 200")
-		word := w.next("a rate, such as 10/s")
-		number, ok := strings.CutSuffix(word, "/s")
-		rate, err := strconv.ParseFloat(number, 64)
-		if !ok || err != nil {
-			w.fail("%q: want messages per second, such as 10/s", word)
-		}
-		m.Rate = rate
-		w.expect("size", "says 100 rate 10/s size 200")
-		m.Size = w.size("bytes, such as size 200", MaxSize)
+		m.says(w)
+	case "rooms":
+		m.Rooms = w.names("names of rooms")
+	case "namespace":
+		m.Namespace = w.room("the name of a namespace")
 	case "tcp-buffer":
 		m.TCPBuffer = w.size("bytes, such as tcp-buffer 64KiB", MaxBuffer)
 	case "udp-buffer":
 		m.UDPBuffer = w.size("bytes, such as udp-buffer 64KiB", MaxBuffer)
 	default:
-		return fmt.Errorf("%q is unknown here: want one of up, down, link, says, tcp-buffer, udp-buffer", list[0])
+		return fmt.Errorf("%q is unknown here: want one of up, down, link, says, rooms, namespace, tcp-buffer, udp-buffer", list[0])
 	}
 	if w.more() {
 		w.fail("%q is one word too many", w.list[w.at])
@@ -94,14 +92,26 @@ func (m *Member) option(list []string) error {
 	return w.err
 }
 
-// say reads "at T NAME says …".
-func (p *textParser) say(list []string) error {
-	return fmt.Errorf("%s: nobody says single things yet", strings.Join(list, " "))
+// act reads "at T WHO DOES …".
+func (p *textParser) act(l *textLine) error {
+	a, err := ParseAct(strings.Join(l.words[1:], " "))
+	if err != nil {
+		return err
+	}
+	p.s.Acts = append(p.s.Acts, a)
+	p.lines = append(p.lines, lineOf{fmt.Sprintf("act %q", a), l.number})
+	return nil
 }
 
 // chatText writes the server and the members.
 func (s *Scenario) chatText(line func(string, ...any)) {
-	if v := s.Server; v != (Server{}) {
+	if s.Without != "" {
+		line("without %s", s.Without)
+	}
+	if s.Watch {
+		line("watch")
+	}
+	if v := s.Server; v.Data || v.KeepCount != 0 || v.Refuse || v.TCPBuffer != 0 || len(v.Namespaces) > 0 {
 		line("server")
 		if v.Data {
 			line("  data")
@@ -115,13 +125,22 @@ func (s *Scenario) chatText(line func(string, ...any)) {
 		if v.TCPBuffer != 0 {
 			line("  buffer %d", v.TCPBuffer)
 		}
+		if len(v.Namespaces) > 0 {
+			line("  namespaces %s", strings.Join(v.Namespaces, ","))
+		}
 	}
 	for i := range s.Members {
 		m := &s.Members[i]
 		line("member %s over %s", m.Name, m.Transport)
 		linkText(line, m.Up, m.Down)
+		if len(m.Rooms) > 0 {
+			line("  rooms %s", strings.Join(m.Rooms, ","))
+		}
+		if m.Namespace != "" {
+			line("  namespace %s", m.Namespace)
+		}
 		if m.Messages != 0 {
-			line("  says %d rate %s/s size %d", m.Messages, strconv.FormatFloat(m.Rate, 'g', -1, 64), m.Size)
+			line("  %s", m.saysText())
 		}
 		if m.TCPBuffer != 0 {
 			line("  tcp-buffer %d", m.TCPBuffer)
