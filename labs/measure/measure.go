@@ -28,6 +28,8 @@ type Run struct {
 	Events  []Event
 	States  []State
 	Totals  Totals
+
+	list *listing
 }
 
 // Runs are the runs of one sheet by the name of their scenario; the main one has
@@ -72,22 +74,24 @@ type Packet struct {
 
 // An Event is one line of the run's event stream (see labs/EVENTS.md).
 type Event struct {
-	T     float64 `expr:"t"`
-	Kind  string  `expr:"ev"`
-	Host  string  `expr:"host"`
-	Life  int     `expr:"life"`
-	From  string  `expr:"from"`
-	N     int     `expr:"n"`
-	Size  int     `expr:"size"`
-	Seq   int     `expr:"seq"`
-	Prev  int     `expr:"prev"`
-	Again bool    `expr:"again"`
-	Tries int     `expr:"tries"`
-	Count int     `expr:"count"`
-	Text  string  `expr:"text"`
-	Sock  string  `expr:"sock"` // the name that the scenario's text gives the socket
-	Do    string  `expr:"do"`   // what happened to it
-	Up    bool    `expr:"up"`   // of a fate
+	T      float64 `expr:"t"`
+	Kind   string  `expr:"ev"`
+	Host   string  `expr:"host"`
+	Life   int     `expr:"life"`
+	From   string  `expr:"from"`
+	N      int     `expr:"n"`
+	Size   int     `expr:"size"`
+	Seq    int     `expr:"seq"`
+	Prev   int     `expr:"prev"`
+	Again  bool    `expr:"again"`
+	Tries  int     `expr:"tries"`
+	Count  int     `expr:"count"`
+	Text   string  `expr:"text"`
+	Sock   string  `expr:"sock"`   // the name that the scenario's text gives the socket
+	Do     string  `expr:"do"`     // what happened to it
+	Local  string  `expr:"local"`  // that socket's address and port
+	Remote string  `expr:"remote"` // and its peer's
+	Total  int     `expr:"total"`  // bytes that passed the socket this way so far
 }
 
 // A State is one end of a TCP connection at an instant.
