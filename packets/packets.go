@@ -25,6 +25,7 @@ type Packet struct {
 	Interface int       // place in Reader.Interfaces
 	Link      LinkType  // what Data begins with
 	Direction Direction // which way it passed the interface, if the file says so
+	ID        uint64    // the same of one packet at several interfaces, if the file says so; 0: it does not
 	Drops     uint64    // packets lost since this interface's packet before, if the file says so
 	Comment   string    // of the file about this packet; hostile text like all else
 	Data      []byte    // the bytes that were kept; good until the next Read

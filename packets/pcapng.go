@@ -24,6 +24,7 @@ const (
 	optShift      = 14
 	optFlags      = 2
 	optDropCount  = 4
+	optPacketID   = 5
 	optIfDrop     = 5
 )
 
@@ -193,6 +194,8 @@ func (f *ngFormat) block(r *Reader, kind uint32, b []byte, p *Packet) (bool, err
 				p.Direction = Direction(f.order.Uint32(v) & 3 % 3)
 			case code == optDropCount && len(v) == 8 && kind == blockPacket:
 				p.Drops = f.order.Uint64(v)
+			case code == optPacketID && len(v) == 8 && kind == blockPacket:
+				p.ID = f.order.Uint64(v)
 			}
 		})
 		return true, nil

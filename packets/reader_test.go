@@ -223,7 +223,7 @@ func TestReadsComments(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Write(&pcapng.Packet{Interface: 1, Time: start, Comment: "lost: random", Drops: 7, Direction: pcapng.Out, Data: []byte{0x45, 1, 2}, Length: 40}); err != nil {
+	if err := w.Write(&pcapng.Packet{Interface: 1, Time: start, Comment: "lost: random", Drops: 7, ID: 9, Direction: pcapng.Out, Data: []byte{0x45, 1, 2}, Length: 40}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := NewReader(bytes.NewReader(file.Bytes()))
@@ -235,7 +235,7 @@ func TestReadsComments(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Offset = 0
-	want := Packet{Number: 1, Time: start, Interface: 1, Link: LinkRaw, Direction: Out, Drops: 7, Comment: "lost: random", Data: []byte{0x45, 1, 2}, Length: 40}
+	want := Packet{Number: 1, Time: start, Interface: 1, Link: LinkRaw, Direction: Out, Drops: 7, ID: 9, Comment: "lost: random", Data: []byte{0x45, 1, 2}, Length: 40}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}

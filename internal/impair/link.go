@@ -59,6 +59,9 @@ func (c Cause) String() string {
 type Arrival struct {
 	At  time.Time
 	Bit int // which was flipped, counted from the first of the packet; −1: none
+	// Swap says that two 16-bit words of the payload have changed places, the
+	// first two neighbours that differ.
+	Swap bool
 }
 
 // An Outcome is what became of a packet.
@@ -263,6 +266,10 @@ func (l *Link) Plan(now time.Time, p Packet) Outcome {
 		if (fate.Corrupt || rule != nil && rule.Do == Corrupt) && i == 0 && p.Size > 0 {
 			a.Bit = int(own.bits(drawBit) % uint64(8*p.Size))
 			out.note(fmt.Sprintf("bit %d flipped", a.Bit))
+		}
+		if rule != nil && rule.Do == Swap && i == 0 {
+			a.Swap = true
+			out.note("two words swapped")
 		}
 		limit := l.cfg.Limit
 		if limit == 0 {

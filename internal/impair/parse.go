@@ -148,7 +148,7 @@ func (c *Config) parameter(words []string) (n int, err error) {
 // 80ms" and "delay 7 80ms" name packets, "delay 80ms" and "duplicate 1%" do not.
 func isRule(words []string) bool {
 	switch words[0] {
-	case "drop", "spare", "down":
+	case "drop", "spare", "down", "swap":
 		return true
 	case "delay", "duplicate", "corrupt":
 		if len(words) < 2 {

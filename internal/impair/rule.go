@@ -21,10 +21,11 @@ const (
 	Delay                 // it is held for longer, by By
 	Spare                 // chance does not lose it
 	Down                  // nothing passes from From until To
+	Swap                  // two 16-bit words of its payload change places: the Internet checksum is the same
 	deedEnd
 )
 
-var deedNames = [...]string{"drop", "duplicate", "corrupt", "delay", "spare", "down"}
+var deedNames = [...]string{"drop", "duplicate", "corrupt", "delay", "spare", "down", "swap"}
 
 // String returns the word that rules begin with.
 func (d Deed) String() string {
@@ -36,7 +37,7 @@ func (d Deed) String() string {
 
 // A Rule is a scripted fate. Its text is one of
 //
-//	drop [CLASS] N      duplicate, corrupt, spare likewise
+//	drop [CLASS] N      duplicate, corrupt, spare, swap likewise
 //	drop [CLASS] N..M
 //	delay [CLASS] N DURATION
 //	down FROM..TO

@@ -52,6 +52,7 @@ const (
 	ifTsresol      = 9
 	epbFlags       = 2
 	epbDropCount   = 4
+	epbPacketID    = 5
 	tsresolNano    = 9
 	unknownSection = math.MaxUint64 // section length -1: not given
 )
@@ -92,6 +93,7 @@ type Packet struct {
 	Interface int       // number, as Describe returned it
 	Time      time.Time // at or after 1970; nanoseconds are kept
 	Direction Direction // epb_flags; left out if NoDirection
+	ID        uint64    // epb_packetid: the same of one packet at several interfaces; left out if 0
 	Drops     uint64    // epb_dropcount: packets lost since this interface's packet before; left out if 0
 	Comment   string    // opt_comment, UTF-8; left out if empty
 	Data      []byte    // the bytes that were kept
@@ -191,6 +193,12 @@ func (w *Writer) Write(p *Packet) error {
 		w.u16(epbDropCount)
 		w.u16(8)
 		w.u64(p.Drops)
+		options = true
+	}
+	if p.ID != 0 {
+		w.u16(epbPacketID)
+		w.u16(8)
+		w.u64(p.ID)
 		options = true
 	}
 	if options {

@@ -99,6 +99,8 @@ func read(b []byte) (f file, err error) {
 					p.Direction = Direction(v[0])
 				case 4:
 					p.Drops = u64(v)
+				case 5:
+					p.ID = u64(v)
 				default:
 					panic("option of a packet")
 				}
@@ -142,6 +144,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			Time:      time.Unix(0, r.Int64N(math.MaxInt64-2e9)),
 			Direction: Direction(r.IntN(3)),
 			Drops:     uint64(r.IntN(3)) * r.Uint64(),
+			ID:        uint64(r.IntN(3)) * r.Uint64(),
 			Comment:   text(),
 			Data:      make([]byte, r.IntN(70)),
 		}

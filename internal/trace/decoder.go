@@ -123,7 +123,7 @@ func (d *decoder) packet(b []byte, rec *Record) error {
 	if len(b) < packetFixed {
 		return d.bad("packet of %d bytes", len(b))
 	}
-	n := int(binary.BigEndian.Uint16(b[23:]))
+	n := int(binary.BigEndian.Uint16(b[31:]))
 	if n > len(b)-packetFixed {
 		return d.bad("comment of %d bytes in %d", n, len(b)-packetFixed)
 	}
@@ -133,6 +133,7 @@ func (d *decoder) packet(b []byte, rec *Record) error {
 		Direction: pcapng.Direction(b[10]),
 		Length:    int(binary.BigEndian.Uint32(b[11:])),
 		Drops:     binary.BigEndian.Uint64(b[15:]),
+		ID:        binary.BigEndian.Uint64(b[23:]),
 		Comment:   string(b[packetFixed : packetFixed+n]),
 		Data:      b[packetFixed+n:],
 	}

@@ -22,11 +22,11 @@ var at = time.Unix(0, 0x18869FA51DD5B415).UTC()
 
 // The records of the package comment, byte by byte.
 const (
-	wantMagic     = "574c545241434531"
+	wantMagic     = "574c545241434532"
 	wantEvent     = "00000007" + "01" + "7b2261223a317d" // {"a":1}
 	wantInterface = "0000000e" + "02" + "0065" + "0004" + "6c696e6b" + "612077697265"
-	wantPacket    = "0000001f" + "03" + "18869fa51dd5b415" + "0000" + "02" + "000005dc" +
-		"0000000000000003" + "0004" + "6c6f7374" + "4500"
+	wantPacket    = "00000027" + "03" + "18869fa51dd5b415" + "0000" + "02" + "000005dc" +
+		"0000000000000003" + "0000000000000009" + "0004" + "6c6f7374" + "4500"
 	wantEnd = "00000008" + "04" + "0000000000000003"
 )
 
@@ -39,7 +39,7 @@ func TestRecordsAreAsDocumented(t *testing.T) {
 	if n, err := w.Describe(pcapng.Interface{Name: "link", Description: "a wire"}); n != 0 || err != nil {
 		t.Fatalf("Describe = %d, %v, want 0", n, err)
 	}
-	if err := w.Packet(&pcapng.Packet{Time: at, Direction: pcapng.Out, Length: 1500, Drops: 3, Comment: "lost", Data: []byte{0x45, 0}}); err != nil {
+	if err := w.Packet(&pcapng.Packet{Time: at, Direction: pcapng.Out, Length: 1500, Drops: 3, ID: 9, Comment: "lost", Data: []byte{0x45, 0}}); err != nil {
 		t.Fatal(err)
 	}
 	if got.Len() != 0 {
@@ -211,6 +211,7 @@ func random(t *testing.T, r *rand.Rand, n int) ([]byte, []Record) {
 				Time:      time.Unix(0, r.Int64N(math.MaxInt64-2e9)).UTC(),
 				Direction: pcapng.Direction(r.IntN(3)),
 				Drops:     r.Uint64N(3),
+				ID:        r.Uint64N(3),
 				Comment:   strings.Repeat("ü", r.IntN(5)),
 				Data:      make([]byte, 1+r.IntN(2000)),
 			}
@@ -247,7 +248,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 
 func TestReaderPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
-	r := NewReader(io.MultiReader(strings.NewReader("WLTRACE1"), iotest.ErrReader(broken)))
+	r := NewReader(io.MultiReader(strings.NewReader("WLTRACE2"), iotest.ErrReader(broken)))
 	for range 2 {
 		if _, err := r.Next(); !errors.Is(err, broken) {
 			t.Errorf("Next = %v, want %v", err, broken)
@@ -297,8 +298,8 @@ func TestWhatIsNoStreamIsRefused(t *testing.T) {
 		name, in string // in hex
 		want     string
 	}{
-		{"no magic", hex.EncodeToString([]byte("panic: x")), "does not begin with WLTRACE1"},
-		{"half a magic", hex.EncodeToString([]byte("WLTRICK")), "does not begin with WLTRACE1"},
+		{"no magic", hex.EncodeToString([]byte("panic: x")), "does not begin with WLTRACE2"},
+		{"half a magic", hex.EncodeToString([]byte("WLTRICK")), "does not begin with WLTRACE2"},
 		{"record too long", wantMagic + "0010000101", "length 1048577, at most 1048576"},
 		{"unknown kind", wantMagic + "0000000005", "unknown kind 5"},
 		{"kind 0", wantMagic + "0000000000", "unknown kind 0"},
@@ -313,11 +314,11 @@ func TestWhatIsNoStreamIsRefused(t *testing.T) {
 		{"name too long", wantMagic + "00000005" + "02" + "0065" + "0002" + "61", "name of 2 bytes in 1"},
 		{"name not UTF-8", wantMagic + "00000005" + "02" + "0065" + "0001" + "ff", "not UTF-8"},
 		{"packet before interface", wantMagic + wantPacket, "interface 0 of 0"},
-		{"short packet", wantMagic + wantInterface + "00000018" + "03" + strings.Repeat("00", 24), "packet of 24 bytes"},
-		{"comment too long", wantMagic + wantInterface + "00000019" + "03" + strings.Repeat("00", 24) + "01", "comment of 1 bytes in 0"},
-		{"direction", wantMagic + wantInterface + "00000019" + "03" + strings.Repeat("00", 10) + "03" + strings.Repeat("00", 14), "direction 3"},
-		{"before 1970", wantMagic + wantInterface + "00000019" + "03" + "ffffffffffffffff" + strings.Repeat("00", 17), "outside 1970"},
-		{"packet too long", wantMagic + wantInterface + fmt.Sprintf("%08x", 25+pcapng.MaxPacket+1) + "03" + strings.Repeat("00", 25+pcapng.MaxPacket+1), "262145 bytes"},
+		{"short packet", wantMagic + wantInterface + "00000020" + "03" + strings.Repeat("00", 32), "packet of 32 bytes"},
+		{"comment too long", wantMagic + wantInterface + "00000021" + "03" + strings.Repeat("00", 32) + "01", "comment of 1 bytes in 0"},
+		{"direction", wantMagic + wantInterface + "00000021" + "03" + strings.Repeat("00", 10) + "03" + strings.Repeat("00", 22), "direction 3"},
+		{"before 1970", wantMagic + wantInterface + "00000021" + "03" + "ffffffffffffffff" + strings.Repeat("00", 25), "outside 1970"},
+		{"packet too long", wantMagic + wantInterface + fmt.Sprintf("%08x", 33+pcapng.MaxPacket+1) + "03" + strings.Repeat("00", 33+pcapng.MaxPacket+1), "262145 bytes"},
 		{"wrong end", wantMagic + wantEvent + "00000008" + "04" + "0000000000000002", "end after 1 records says 2"},
 		{"short end", wantMagic + "00000000" + "04", "end of 0 bytes"},
 		{"more after the end", wantMagic + "00000008" + "04" + "0000000000000000" + "00", "after the end"},

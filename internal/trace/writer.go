@@ -91,6 +91,7 @@ func (w *Writer) Packet(p *pcapng.Packet) error {
 	w.buf = append(w.buf, byte(p.Direction))
 	w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(length))
 	w.buf = binary.BigEndian.AppendUint64(w.buf, p.Drops)
+	w.buf = binary.BigEndian.AppendUint64(w.buf, p.ID)
 	w.buf = binary.BigEndian.AppendUint16(w.buf, uint16(len(p.Comment)))
 	w.buf = append(w.buf, p.Comment...)
 	w.buf = append(w.buf, p.Data...)

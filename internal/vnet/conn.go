@@ -3,6 +3,7 @@ package vnet
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -60,6 +61,55 @@ func (c *Conn) Abort() error {
 	}
 	c.endpoint.Abort()
 	return nil
+}
+
+// KeepAlive makes the stack probe a peer that has been silent for idle, every
+// idle from then on, and end the connection when count probes in a row were not
+// answered (RFC 9293, section 3.8.4). idle is 1 ms or more, count 1 or more.
+func (c *Conn) KeepAlive(idle time.Duration, count int) error {
+	if err := c.gate(); err != nil {
+		return c.fail("keepalive", err)
+	}
+	first, next := tcpip.KeepaliveIdleOption(idle), tcpip.KeepaliveIntervalOption(idle)
+	err := c.endpoint.SetSockOpt(&first)
+	if err == nil {
+		err = c.endpoint.SetSockOpt(&next)
+	}
+	if err == nil {
+		err = c.endpoint.SetSockOptInt(tcpip.KeepaliveCountOption, count)
+	}
+	if err != nil {
+		return c.fail("keepalive", c.life.stackError(err))
+	}
+	c.endpoint.SocketOptions().SetKeepAlive(true)
+	return nil
+}
+
+// State returns what the connection's end is in (RFC 9293, section 3.3.2), such
+// as "ESTABLISHED" or "TIME-WAIT". It may be asked after Close, too, and in any
+// hook.
+func (c *Conn) State() string {
+	switch s := tcp.EndpointState(c.endpoint.State()); s {
+	case tcp.StateSynSent:
+		return "SYN-SENT"
+	case tcp.StateSynRecv:
+		return "SYN-RECEIVED"
+	case tcp.StateEstablished:
+		return "ESTABLISHED"
+	case tcp.StateFinWait1:
+		return "FIN-WAIT-1"
+	case tcp.StateFinWait2:
+		return "FIN-WAIT-2"
+	case tcp.StateTimeWait:
+		return "TIME-WAIT"
+	case tcp.StateCloseWait:
+		return "CLOSE-WAIT"
+	case tcp.StateLastAck:
+		return "LAST-ACK"
+	case tcp.StateClosing:
+		return "CLOSING"
+	}
+	return "CLOSED"
 }
 
 // A listener accepts TCP connections.

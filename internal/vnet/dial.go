@@ -138,6 +138,12 @@ func (l *life) udp(p tcpip.NetworkProtocolNumber, place func(tcpip.Endpoint) tcp
 // connected (a *PacketConn). A connection that is refused fails with
 // syscall.ECONNREFUSED. While the program is stopped, it waits.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return h.DialFrom(ctx, network, 0, address)
+}
+
+// DialFrom is DialContext from a port of the host; with 0, from any. Only TCP has
+// one to choose: for UDP there is ListenPacket.
+func (h *Host) DialFrom(ctx context.Context, network string, port uint16, address string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) { return nil, opError("dial", network, address, err) }
 	h.Running(ctx)
 	if err := ctx.Err(); err != nil {
@@ -162,7 +168,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	if err != nil {
 		return fail(err)
 	}
-	c, err := l.dial(ctx, a, p)
+	c, err := l.dial(ctx, a, p, port)
 	if err != nil {
 		return fail(err)
 	}
@@ -170,9 +176,14 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return c, nil
 }
 
-func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkProtocolNumber) (*Conn, error) {
+func (l *life) dial(ctx context.Context, a tcpip.FullAddress, p tcpip.NetworkProtocolNumber, port uint16) (*Conn, error) {
 	queue := new(waiter.Queue)
 	ep, err := l.stack.NewEndpoint(tcp.ProtocolNumber, p, queue)
+	if err == nil && port != 0 {
+		if err = ep.Bind(tcpip.FullAddress{Port: port}); err != nil {
+			ep.Close()
+		}
+	}
 	if err != nil {
 		return nil, l.stackError(err)
 	}

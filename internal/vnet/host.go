@@ -42,8 +42,11 @@ type HostConfig struct {
 
 	MinRTO, MaxRTO            time.Duration // if zero, 200 ms and 120 s; none is less than 8 ms
 	NoSACK                    bool
-	ReceiveBuffer, SendBuffer int // of a TCP socket, bytes; if zero, DefaultTCPBuffer at first, and the stack moderates it
-	UDPReceiveBuffer          int // of a UDP socket, bytes, 4,096 or more; if zero, DefaultUDPBuffer
+	NoRACK                    bool // three duplicate ACKs instead (RFC 5681), and no tail loss probes (RFC 8985)
+	Reno                      bool // NewReno (RFC 6582) instead of CUBIC
+	Nagle                     bool // RFC 9293, section 3.7.4; not so by default
+	ReceiveBuffer, SendBuffer int  // of a TCP socket, bytes; if zero, DefaultTCPBuffer at first, and the stack moderates it
+	UDPReceiveBuffer          int  // of a UDP socket, bytes, 4,096 or more; if zero, DefaultUDPBuffer
 
 	Quiet bool // Config.OnPacket is not told of this access link
 
@@ -201,9 +204,20 @@ func (l *life) configure(c *nic) error {
 	s.SetRouteTable([]tcpip.Route{
 		{Destination: header.IPv4EmptySubnet, NIC: nicID}, {Destination: header.IPv6EmptySubnet, NIC: nicID},
 	})
-	cubic := tcpip.CongestionControlOption("cubic")
+	control := tcpip.CongestionControlOption("cubic")
+	if cfg.Reno {
+		control = "reno"
+	}
 	sack := tcpip.TCPSACKEnabled(!cfg.NoSACK)
-	options := []tcpip.SettableTransportProtocolOption{&cubic, &sack}
+	options := []tcpip.SettableTransportProtocolOption{&control, &sack}
+	if cfg.NoRACK {
+		none := tcpip.TCPRecovery(0)
+		options = append(options, &none)
+	}
+	if cfg.Nagle {
+		nagle := tcpip.TCPDelayEnabled(true)
+		options = append(options, &nagle)
+	}
 	if cfg.MinRTO > 0 {
 		o := tcpip.TCPMinRTOOption(cfg.MinRTO)
 		options = append(options, &o)

@@ -78,6 +78,7 @@ type Network struct {
 	queue    deliveries
 	sequence uint64
 	resent   []resent
+	packets  uint64 // that hosts have sent
 }
 
 // New returns a network without hosts. Close it to end its goroutine.

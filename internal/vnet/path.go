@@ -46,6 +46,8 @@ type Packet struct {
 	Vantage   Vantage
 	Data      []byte         // from the IP header on; good during the call
 	Number    uint64         // of the packet in this direction, from 1; the same at all points
+	ID        uint64         // of the packet in its network, from 1; the same on all its ways, and of its copies
+	First     bool           // at Sent: nobody was shown it before, on another link
 	Outcome   impair.Outcome // at Carried
 	// Reason is why a packet goes no further, at Received; else empty. At the end
 	// of Up it says that no host has its address; at the end of Down, that the host
@@ -60,6 +62,8 @@ type packet struct {
 	flat    []byte // buffer's bytes in one piece, once somebody looked
 	head    head
 	number  uint64
+	id      uint64
+	shown   bool // to somebody
 	flipped bool // a bit of it is not as it was sent
 }
 
@@ -83,6 +87,18 @@ func (p *packet) copy() *packet {
 func (p *packet) flip(bit int) {
 	p.bytes()[bit/8] ^= 0x80 >> (bit % 8)
 	p.flipped = true
+}
+
+// swap exchanges the first two adjacent 16-bit words of the payload that differ.
+// The sum of RFC 1071 is the same afterwards: nobody notices.
+func (p *packet) swap() {
+	b := p.bytes()
+	for at := p.head.payloadAt; at > 0 && at+4 <= len(b); at += 2 {
+		if w := b[at : at+4]; w[0] != w[2] || w[1] != w[3] {
+			w[0], w[1], w[2], w[3] = w[2], w[3], w[0], w[1]
+			return
+		}
+	}
 }
 
 // destination returns where the packet goes now.
@@ -115,8 +131,9 @@ func (p *path) show(now time.Time, v Vantage, k *packet, out impair.Outcome, rea
 	}
 	p.network().cfg.OnPacket(&Packet{
 		Time: now, Host: p.host.cfg.Name, Direction: p.direction, Vantage: v,
-		Data: k.bytes(), Number: k.number, Outcome: out, Reason: reason,
+		Data: k.bytes(), Number: k.number, ID: k.id, First: !k.shown, Outcome: out, Reason: reason,
 	})
+	k.shown = true
 }
 
 // enter takes a packet that is sent at now.
@@ -149,7 +166,7 @@ func (p *path) enter(now time.Time, k *packet) {
 		if i > 0 {
 			one = k.copy()
 		}
-		n.schedule(delivery{at: a.At, path: p, packet: one, bit: a.Bit})
+		n.schedule(delivery{at: a.At, path: p, packet: one, bit: a.Bit, swap: a.Swap})
 	}
 	n.rouse()
 }
@@ -160,6 +177,9 @@ func (p *path) leave(now time.Time, d *delivery) (a arrival, ok bool) {
 	k := d.packet
 	if d.bit >= 0 {
 		k.flip(d.bit)
+	}
+	if d.swap {
+		k.swap()
 	}
 	if p.direction == Up {
 		return p.change(now, k)
@@ -243,7 +263,8 @@ func (h *Host) send(c *nic, pkts []*stack.PacketBuffer) {
 	}
 	now := time.Now()
 	for _, b := range pkts {
-		k := &packet{buffer: b.ToBuffer()}
+		n.packets++
+		k := &packet{buffer: b.ToBuffer(), id: n.packets}
 		if !h.paths[Up].quiet || !k.describe(b) {
 			var ok bool
 			if k.head, ok = parse(k.bytes()); !ok {

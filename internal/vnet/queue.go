@@ -8,7 +8,8 @@ type delivery struct {
 	sequence uint64
 	path     *path
 	packet   *packet
-	bit      int // flipped; −1: none
+	bit      int  // flipped; −1: none
+	swap     bool // two words are exchanged
 }
 
 func (d *delivery) before(o *delivery) bool {

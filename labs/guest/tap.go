@@ -79,7 +79,7 @@ func (t *tap) end(p *vnet.Packet) string {
 
 // record writes p to its interface of the capture.
 func (l *ledger) record(t *tap, p *vnet.Packet) {
-	out := pcapng.Packet{Time: p.Time, Data: p.Data}
+	out := pcapng.Packet{Time: p.Time, ID: p.ID, Data: p.Data}
 	up := p.Direction == vnet.Up
 	switch p.Vantage {
 	case vnet.Sent:
