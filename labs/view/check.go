@@ -1,9 +1,6 @@
 package view
 
-import (
-	"wirelab/labs/attempt"
-	"wirelab/labs/sheet"
-)
+import "wirelab/labs/attempt"
 
 // Words returns the sign and the word for how far a step is. Each is one cell,
 // a blank and a word.
@@ -42,9 +39,9 @@ func Checks(list []attempt.Check) *Table {
 		}
 		ran := Cell{missing, Dim}
 		if c.HasMeasured {
-			ran = Cell{"≈ " + worth(c.Measured), Plain}
+			ran = Cell{"≈ " + attempt.Show(c.Measured), Plain}
 			if !c.Agrees {
-				ran = Cell{"≠ " + worth(c.Measured), Bad}
+				ran = Cell{"≠ " + attempt.Show(c.Measured), Bad}
 				apart = true
 			}
 		}
@@ -52,24 +49,12 @@ func Checks(list []attempt.Check) *Table {
 		if allowed != "" && allowed != "exact" {
 			allowed = "± " + allowed
 		}
-		name := c.Step.Name
-		if c.Step.Parts() > 1 && c.Part < len(c.Step.Blanks) {
-			name += " " + c.Step.Blanks[c.Part].Name
-		}
-		t.Rows = append(t.Rows, []Cell{{Text: name}, {word, ink}, given, {Text: worth(c.Expected)}, ran, {allowed, Dim}, {c.Step.Source, Dim}})
+		t.Rows = append(t.Rows, []Cell{{Text: c.Name()}, {word, ink}, given, {Text: attempt.Show(c.Expected)}, ran, {allowed, Dim}, {c.Step.Source, Dim}})
 	}
 	if apart {
 		t.Note = "≠ is farther from theory than the lab allows for chance."
 	}
 	return t
-}
-
-// worth writes a value.
-func worth(v sheet.Value) string {
-	if v.Words != "" {
-		return v.Words
-	}
-	return v.Quantity.String()
 }
 
 // Turned returns the table that sets the predictions' formulas beside what was

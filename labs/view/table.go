@@ -174,7 +174,7 @@ func (t *Table) row(row []Cell, widths []int, head bool, palette *style.Palette)
 			}
 			if text != "" {
 				b.WriteString(strings.Repeat(" ", gap+before))
-				ink := row[i].Ink.style(palette)
+				ink := row[i].Ink.Style(palette)
 				if head {
 					ink = palette.Name
 				}
@@ -190,7 +190,8 @@ func (t *Table) row(row []Cell, widths []int, head bool, palette *style.Palette)
 	return lines
 }
 
-func (k Ink) style(p *style.Palette) lipgloss.Style {
+// Style returns the ink in a palette.
+func (k Ink) Style(p *style.Palette) lipgloss.Style {
 	switch k {
 	case Good:
 		return p.Grade(0)
