@@ -4,6 +4,8 @@
 // [IsTerminal] ask the terminal itself.
 //
 // Make text safe first, then cut it to width, then colour it.
+//
+// On wasip1 there is no terminal, and [Visible] and its kin are all there is.
 package style
 
 import (

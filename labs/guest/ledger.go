@@ -6,9 +6,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode"
 
 	"wirelab/internal/client"
 	"wirelab/internal/impair"
+	"wirelab/internal/style"
 	"wirelab/internal/trace"
 	"wirelab/internal/vnet"
 	"wirelab/labs/scenario"
@@ -111,12 +113,12 @@ func (l *ledger) begin() time.Time {
 func (l *ledger) mark() { l.last = l.totals.AllBytes }
 
 // emit writes that a program said a message.
-func (l *ledger) emit(from string, n, size int) {
+func (l *ledger) emit(e *scenario.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.emitted++
 	l.mark()
-	l.write(&scenario.Event{Kind: scenario.EventEmit, Host: from, N: n, Size: size})
+	l.write(e)
 }
 
 // refused writes that a message was not taken.
@@ -140,13 +142,20 @@ func (l *ledger) acked(from string, n int, ack client.Ack) {
 func (l *ledger) deliver(host string, life int, e *client.Event) {
 	out := scenario.Event{
 		Kind: scenario.EventDeliver, Host: host, Life: life,
-		Seq: e.Seq, Prev: e.Prev, Again: e.Redelivered,
+		Seq: e.Seq, Prev: e.Prev, Again: e.Redelivered, Namespace: e.Namespace, Direct: e.Direct, Volatile: e.Volatile,
+	}
+	if e.Room != "" && (e.Room[0] == '@' || e.Room[0] == '#') {
+		out.Direct = true // in a room of its own, with a random name
+	} else {
+		out.Room = e.Room
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if text, ok := e.Text(); ok && e.Event == "msg" {
-		if from, n, ok := untag(text); ok {
-			out.From, out.N, out.Size = from, n, len(text)
+		var ok bool
+		if out.From, out.N, out.Text, ok = untag(text); ok {
+			from, n := out.From, out.N
+			out.Size = len(text)
 			l.arrived[host][said{from, n}]++
 			if l.s.Explain == n && !slices.Contains(l.places[n], e.Seq) {
 				l.places[n] = append(l.places[n], e.Seq)
@@ -155,9 +164,28 @@ func (l *ledger) deliver(host string, life int, e *client.Event) {
 		}
 	}
 	if out.N == 0 {
-		out.Text = e.Event
+		out.From, out.Text = "", e.Event
 	}
 	l.write(&out)
+	if out.N != 0 && out.Text != "" {
+		l.show(&out)
+	}
+}
+
+// show writes what the program writes to its terminal: what was said, made
+// visible.
+func (l *ledger) show(e *scenario.Event) {
+	line := e.From + ": " + e.Text
+	if l.s.Without != scenario.VisibleText {
+		line = e.From + ": " + style.Visible(e.Text)
+	}
+	obeyed := 0
+	for _, r := range line {
+		if unicode.In(r, unicode.Cc, unicode.Cf) {
+			obeyed++
+		}
+	}
+	l.write(&scenario.Event{Kind: scenario.EventShown, Host: e.Host, Life: e.Life, From: e.From, N: e.N, Text: line, Count: uint64(obeyed)})
 }
 
 // complete reports whether everything has arrived everywhere, and everybody is
@@ -165,7 +193,7 @@ func (l *ledger) deliver(host string, life int, e *client.Event) {
 func (l *ledger) complete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting > 0 {
+	if l.waiting > 0 || len(l.s.Acts) > 0 { // who is to get what an act says is not known here
 		return false
 	}
 	for i := range l.s.Members {

@@ -30,10 +30,11 @@ type member struct {
 	saved atomic.Pointer[client.State] // on its disk: outlives the program
 	life  int
 	proc  *process // nil: killed
+	name  string   // that it connects under at first
 }
 
 func newMember(w *world, cfg *scenario.Member, host *vnet.Host, up, down impair.Config) *member {
-	return &member{w: w, cfg: cfg, host: host, up: up, down: down}
+	return &member{w: w, cfg: cfg, host: host, up: up, down: down, name: cfg.Name}
 }
 
 func (m *member) at() *vnet.Host { return m.host }
@@ -47,8 +48,9 @@ type process struct {
 	online chan struct{} // closed when it is connected for the first time
 	once   sync.Once
 
-	mu sync.Mutex
-	c  *client.Client
+	mu     sync.Mutex
+	c      *client.Client
+	spaces []*client.Space // that it has entered
 }
 
 // start starts the program, after a kill with what it had saved.
@@ -61,13 +63,18 @@ func (m *member) start() error {
 			return err
 		}
 	}
+	m.launch(context.Background())
+	return nil
+}
+
+// launch runs the program for another life.
+func (m *member) launch(ctx context.Context) {
 	m.life++
 	p := &process{m: m, life: m.life, online: make(chan struct{})}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.ctx, p.cancel = context.WithCancel(ctx)
 	m.proc = p
 	m.w.log.life(m.cfg.Name, m.life, "started")
 	go p.run()
-	return nil
 }
 
 // kill takes the host's power away. Nothing that the program does from now on
@@ -101,11 +108,11 @@ func (p *process) client() *client.Client {
 // run keeps a client running until the process is killed. A client that ends
 // with an error is started again, as a person would.
 func (p *process) run() {
-	name := p.m.cfg.Name
+	name := p.m.name
 	for p.ctx.Err() == nil {
 		c := client.New(p.config(name))
 		p.mu.Lock()
-		p.c = c
+		p.c, p.spaces = c, nil
 		p.mu.Unlock()
 		err := c.Run(p.ctx)
 		if p.ctx.Err() != nil {
@@ -136,14 +143,21 @@ func words(err error) string {
 func (p *process) config(name string) client.Config {
 	m := p.m
 	cfg := client.Config{
-		Dial: p.dial(), Name: name, Rooms: []string{room}, Queue: m.cfg.Transport.Queue(), Reconnect: true,
-		OnEvent: p.take, OnStatus: p.status,
+		Dial: p.dial(), Name: name, Namespace: m.cfg.Namespace, Rooms: m.cfg.Rooms, Queue: m.cfg.Transport.Queue(), Reconnect: true,
+		OnEvent: p.handed, OnStatus: p.status,
+	}
+	if len(cfg.Rooms) == 0 {
+		cfg.Rooms = []string{scenario.Lobby}
 	}
 	if cfg.Queue {
 		cfg.State = m.saved.Load()
+		if m.w.s.Without == scenario.SessionSecrets {
+			cfg.State = m.w.keys.of(name)
+		}
 		cfg.SaveState = func(s client.State) {
 			if p.ctx.Err() == nil {
 				m.saved.Store(&s)
+				m.w.keys.put(&s)
 			}
 		}
 	}
@@ -157,50 +171,14 @@ func (p *process) dial() client.Dial {
 		return (&tcpchat.Dialer{Address: m.w.server.address(), Net: net}).Dial
 	}
 	mode := map[scenario.Transport]udpchat.Mode{
-		scenario.UDP: udpchat.Unreliable, scenario.UDPARQ: udpchat.SelectiveRepeat, scenario.UDPQueue: udpchat.Queue,
+		scenario.UDP: udpchat.Unreliable, scenario.UDPSequenced: udpchat.Sequenced, scenario.UDPStopAndWait: udpchat.StopAndWait,
+		scenario.UDPGoBackN: udpchat.GoBackN, scenario.UDPARQ: udpchat.SelectiveRepeat, scenario.UDPQueue: udpchat.Queue,
 	}[m.cfg.Transport]
 	return (&udpchat.Dialer{Address: m.w.server.address(), Mode: mode, Net: net}).Dial
 }
 
-// emit says message number n in the room, if the program runs.
-func (m *member) emit(n, size int) {
-	p := m.proc
-	if p == nil || m.host.Stopped() {
-		return
-	}
-	c := p.client()
-	if c == nil {
-		return
-	}
-	msg := client.Message{Room: room, Event: "msg", Args: []any{text(m.cfg.Name, n, size)}}
-	if m.cfg.Transport.Queue() {
-		msg.Retries = -1
-	}
-	m.w.log.emit(m.cfg.Name, n, size)
-	pending, err := c.Post(msg)
-	if err != nil {
-		m.w.log.refused(m.cfg.Name, n, err)
-		return
-	}
-	if msg.Retries == 0 {
-		return
-	}
-	m.w.log.await(1)
-	go func() {
-		defer m.w.log.await(-1)
-		ack, err := pending.Wait(p.ctx)
-		switch {
-		case p.ctx.Err() != nil:
-		case err != nil:
-			m.w.log.refused(m.cfg.Name, n, err)
-		default:
-			m.w.log.acked(m.cfg.Name, n, ack)
-		}
-	}()
-}
-
-// take is handed an event.
-func (p *process) take(e client.Event) any {
+// handed takes an event that the client hands over.
+func (p *process) handed(e client.Event) any {
 	p.m.host.Running(p.ctx)
 	if p.ctx.Err() == nil {
 		p.m.w.log.deliver(p.m.cfg.Name, p.life, &e)
@@ -220,9 +198,33 @@ func (p *process) status(s client.Status) {
 		p.once.Do(func() { close(p.online) })
 	case client.StatusDisconnected:
 		log.event(&scenario.Event{Kind: scenario.EventOffline, Host: host, Life: p.life, Text: words(s.Err)})
+	case client.StatusOffline:
+		log.event(&scenario.Event{Kind: scenario.EventOffline, Host: host, Life: p.life, Text: "by its own wish"})
 	case client.StatusRoom:
-		log.event(&scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch})
+		log.event(&scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch, Room: s.Room, Namespace: s.Namespace})
 	case client.StatusLost:
-		log.event(&scenario.Event{Kind: scenario.EventLost, Host: host, Life: p.life, Count: s.Lost, Text: s.Reason})
+		log.event(&scenario.Event{Kind: scenario.EventLost, Host: host, Life: p.life, Count: s.Lost, Text: s.Reason, Room: s.Room, Namespace: s.Namespace})
 	}
+}
+
+// A keyring is what every name's latest client had saved. Without
+// SessionSecrets whoever comes under a name gets it.
+type keyring struct {
+	mu   sync.Mutex
+	last map[string]*client.State
+}
+
+func (k *keyring) put(s *client.State) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last == nil {
+		k.last = make(map[string]*client.State)
+	}
+	k.last[s.Name] = s
+}
+
+func (k *keyring) of(name string) *client.State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last[name]
 }

@@ -15,9 +15,10 @@ import (
 // fault.
 type act struct {
 	at    time.Duration // since the workload began
-	say   *member       // who says a message, nil for a fault
-	n     int           // its number
+	say   *member       // who says a message of its workload, else nil
+	n     int           // number of a message among those of who says it
 	size  int           // bytes of its text
+	own   *scenario.Act // what somebody does, else nil
 	fault scenario.Fault
 }
 
@@ -30,18 +31,47 @@ func plan(s *scenario.Scenario, members []*member) []act {
 			continue
 		}
 		draw := rand.New(rand.NewPCG(s.Seed, uint64(i)+1))
-		at := time.Duration(0)
-		for n := range m.cfg.Messages {
+		at := time.Duration(m.cfg.From)
+		for range m.cfg.Messages {
+			if m.cfg.Every > 0 {
+				acts = append(acts, act{at: at, say: m, size: m.cfg.Size})
+				at += time.Duration(m.cfg.Every)
+				continue
+			}
 			size := max(m.cfg.Size/2+draw.IntN(m.cfg.Size+1), scenario.MinSize)
-			acts = append(acts, act{at: at, say: m, n: n + 1, size: size})
+			acts = append(acts, act{at: at, say: m, size: size})
 			at += time.Duration(draw.ExpFloat64() / m.cfg.Rate * float64(time.Second))
+		}
+	}
+	for i := range s.Acts {
+		a := &s.Acts[i]
+		for n := range max(1, a.Say.Times) {
+			acts = append(acts, act{at: a.At + time.Duration(n)*a.Say.Every, own: a})
 		}
 	}
 	for _, f := range s.Faults {
 		acts = append(acts, act{at: f.At, fault: f})
 	}
 	slices.SortStableFunc(acts, func(a, b act) int { return cmp.Compare(a.at, b.at) })
+	count := make(map[string]int)
+	for i := range acts {
+		if who := acts[i].speaker(); who != "" {
+			count[who]++
+			acts[i].n = count[who]
+		}
+	}
 	return acts
+}
+
+// speaker returns who says something, empty if nobody does.
+func (a *act) speaker() string {
+	switch {
+	case a.say != nil:
+		return a.say.cfg.Name
+	case a.own != nil && a.own.Do == scenario.Says:
+		return a.own.Who
+	}
+	return ""
 }
 
 // text returns message number n of a member: a tag that can be found in a
@@ -51,10 +81,25 @@ func text(from string, n, size int) string {
 	return tag + strings.Repeat(".", max(0, size-len(tag)))
 }
 
-// untag returns whose message the text is and its number.
-func untag(text string) (from string, n int, ok bool) {
+// text returns the text of message number n: bytes, or words after the tag.
+func (a *act) text() string {
+	if a.own == nil {
+		return text(a.say.cfg.Name, a.n, a.size)
+	}
+	if words := a.own.Say.Text; words != "" {
+		return scenario.Tag(a.own.Who, a.n) + words
+	}
+	return text(a.own.Who, a.n, a.own.Say.Size)
+}
+
+// untag returns whose message the text is, its number, and the words that it
+// has, if it is not bytes alone.
+func untag(text string) (from string, n int, words string, ok bool) {
 	from, rest, _ := strings.Cut(text, "#")
-	number, _, found := strings.Cut(rest, ";")
+	number, words, found := strings.Cut(rest, ";")
 	n, err := strconv.Atoi(number)
-	return from, n, found && err == nil
+	if strings.Trim(words, ".") == "" {
+		words = ""
+	}
+	return from, n, words, found && err == nil
 }

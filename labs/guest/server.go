@@ -16,8 +16,8 @@ import (
 	"wirelab/udpchat"
 )
 
-// room is where everything is said.
-const room = "lobby"
+// writeBack is how long a disk that lies takes to make a write safe.
+const writeBack = time.Second
 
 // A server is the chat server's program: the same code as that of
 // `wirelab serve`, on an emulated host.
@@ -31,12 +31,22 @@ type server struct {
 	hub   *chat.Hub
 	queue *missed.Queue
 	stop  context.CancelFunc
+
+	sockets sockets
+	crowd   *crowd // nil: nobody looks
 }
 
 func newServer(w *world, host *vnet.Host) *server {
 	s := &server{w: w, host: host}
 	if w.s.Server.Data {
-		s.disk = disk.New(disk.Config{Seed: w.s.Seed})
+		cfg := disk.Config{Seed: w.s.Seed}
+		if w.s.Without == scenario.SyncBeforeAck {
+			cfg.WriteBack = writeBack
+		}
+		s.disk = disk.New(cfg)
+	}
+	if w.s.Watch || w.s.Without == scenario.BoundedWrites || w.s.Without == scenario.OwnWriters {
+		s.crowd = &crowd{without: w.s.Without, conns: make(map[*crowdConn]string), told: make(map[string]int)}
 	}
 	return s
 }
@@ -71,13 +81,22 @@ func (s *server) start() error {
 		return fmt.Errorf("server: %w", err)
 	}
 	// No limit on the rate: what a scenario says is to arrive.
-	if s.hub, err = chat.New(chat.Config{Queue: s.queue, Lobby: room, Rate: -1}); err != nil {
+	s.sockets.all = make(map[[2]string]*chat.Socket)
+	if s.hub, err = chat.New(chat.Config{
+		Queue: s.queue, Lobby: scenario.Lobby, Rate: -1, Namespaces: s.w.s.Server.Namespaces, Hooks: s.sockets.hooks(),
+	}); err != nil {
+		return fmt.Errorf("server: %w", err)
+	}
+	if err := s.handle(); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	at := fmt.Sprintf(":%d", serverPort)
 	ln, err := s.host.Listen("tcp", at)
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
+	}
+	if s.crowd != nil {
+		ln = &crowdListener{ln, s.crowd, s.w.hostOf}
 	}
 	pc, err := s.host.ListenPacket("udp", at)
 	if err != nil {
@@ -126,7 +145,7 @@ func (s *server) tell(n int) {
 		return
 	}
 	for _, seq := range s.w.log.seqs(n) {
-		story, err := s.hub.Namespace("").Explain(room, seq)
+		story, err := s.hub.Namespace("").Explain(scenario.Lobby, seq)
 		if err != nil {
 			continue // the log of a server that was killed has gone with it
 		}

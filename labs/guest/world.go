@@ -31,6 +31,7 @@ type world struct {
 	server  *server
 	members []*member
 	hosts   map[string]program
+	keys    keyring
 }
 
 // A program runs on a host and can be killed with it, and started again.
@@ -120,21 +121,55 @@ func (w *world) play() error {
 		}
 	}
 	begin := w.log.begin()
+	unwatch := w.watch()
 	last := time.Duration(0)
 	for _, a := range plan(w.s, w.members) {
 		time.Sleep(time.Until(begin.Add(a.at)))
 		last = a.at
-		if a.say != nil {
-			a.say.emit(a.n, a.size)
-			continue
-		}
-		if err := w.do(a.fault); err != nil {
-			return fmt.Errorf("fault %q: %w", a.fault, err)
+		if err := w.perform(&a); err != nil {
+			return err
 		}
 	}
 	w.settle(begin.Add(last))
+	unwatch()
 	w.server.tell(w.s.Explain)
 	return w.log.end()
+}
+
+// perform does one act of the plan.
+func (w *world) perform(a *act) error {
+	switch own := a.own; {
+	case a.say != nil:
+		a.say.say(a.n, a.text(), &scenario.Say{}, "")
+	case own == nil:
+		if err := w.do(a.fault); err != nil {
+			return fmt.Errorf("fault %q: %w", a.fault, err)
+		}
+	case own.Who == scenario.ServerHost:
+		w.server.say(a.n, a.text(), own)
+	case own.Do == scenario.Says:
+		w.member(own.Who).say(a.n, a.text(), &own.Say, own.Namespace)
+	default:
+		if err := w.member(own.Who).do(own); err != nil {
+			return fmt.Errorf("act %q: %w", own, err)
+		}
+	}
+	return nil
+}
+
+// member returns the member of that name. The scenario was validated.
+func (w *world) member(name string) *member { return w.hosts[name].(*member) }
+
+// nameOf returns the member that is connected under a name.
+func (w *world) nameOf(name string) string {
+	for _, m := range w.members {
+		if p := m.proc; p != nil {
+			if c := p.client(); c != nil && c.Name() == name {
+				return m.cfg.Name
+			}
+		}
+	}
+	return name
 }
 
 // settle lets the run go on until everything has arrived, or for as long as

@@ -43,6 +43,10 @@ type Config struct {
 	Seed     uint64        // of how much of an unsynced write a power loss leaves
 	SyncTime time.Duration // what a commit waits until it is safe; if zero, DefaultSyncTime
 	Space    int64         // bytes; if zero, no limit
+	// WriteBack, if not zero, makes a disk that lies about its syncs: a commit
+	// returns at once and is safe only so long after. A power loss before takes
+	// it whole.
+	WriteBack time.Duration
 }
 
 // A Disk is a medium. It outlives the programs that use it. Its methods may be
@@ -81,7 +85,10 @@ func (d *Disk) Crash() {
 		return
 	}
 	d.user = nil
-	left := d.chance.IntN(len(d.log) - d.synced + 1)
+	left := 0
+	if d.cfg.WriteBack == 0 {
+		left = d.chance.IntN(len(d.log) - d.synced + 1)
+	}
 	d.log = d.log[:d.synced+left]
 	d.synced = len(d.log)
 }
@@ -156,6 +163,10 @@ func (s *Store) Commit(c *missed.Change) error {
 		d.mu.Unlock()
 		return fmt.Errorf("disk: commit of %d bytes, %d of %d are used: %w", len(b), len(d.log), d.cfg.Space, ErrFull)
 	}
+	if d.cfg.WriteBack > 0 {
+		defer d.mu.Unlock()
+		return s.lie(c, b)
+	}
 	d.log = append(d.log, b...)
 	end := len(d.log)
 	d.mu.Unlock()
@@ -175,11 +186,32 @@ func (s *Store) Commit(c *missed.Change) error {
 	return nil
 }
 
+// lie commits c, whose record is b, and lets it be safe later. d.mu is held.
+func (s *Store) lie(c *missed.Change, b []byte) error {
+	d := s.disk
+	if err := s.memory.Commit(c); err != nil {
+		return err
+	}
+	d.log = append(d.log, b...)
+	end := len(d.log)
+	time.AfterFunc(d.cfg.WriteBack, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.user == s {
+			d.synced = max(d.synced, end)
+		}
+	})
+	return nil
+}
+
 // Close implements missed.Store. The disk can be opened again.
 func (s *Store) Close() error {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
 	if s.disk.user == s {
+		if s.disk.cfg.WriteBack > 0 {
+			s.disk.synced = len(s.disk.log) // it has its power, and writes what it has
+		}
 		s.disk.log = s.disk.log[:s.disk.synced]
 		s.disk.user = nil
 	}
