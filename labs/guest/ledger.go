@@ -26,7 +26,9 @@ type ledger struct {
 	mu      sync.Mutex
 	err     error // of writing
 	taps    map[string]*tap
+	stir    func() // called at each packet, if there are raw hosts
 	began   bool
+	active  time.Time               // when something happened last
 	emitted int                     // messages that are to arrive
 	arrived map[string]map[said]int // how often each has, by member
 	waiting int                     // acknowledgements that are awaited
@@ -75,7 +77,8 @@ func (l *ledger) write(e *scenario.Event) {
 	case scenario.EventOffline:
 		l.online[e.Host] = false
 	}
-	e.T = time.Since(l.start)
+	l.active = time.Now()
+	e.T = l.active.Sub(l.start)
 	b, err := json.Marshal(e)
 	if err == nil {
 		err = l.out.Event(b)
@@ -83,6 +86,21 @@ func (l *ledger) write(e *scenario.Event) {
 	if l.err == nil {
 		l.err = err
 	}
+}
+
+// since returns how long nothing has happened. Of members, who are never quiet,
+// only what they tell counts.
+func (l *ledger) since() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.active)
+}
+
+// again counts a datagram that was sent before.
+func (l *ledger) again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.resent.count++
 }
 
 // life writes that a program started or ended.
@@ -144,8 +162,8 @@ func (l *ledger) deliver(host string, life int, e *client.Event) {
 		Kind: scenario.EventDeliver, Host: host, Life: life,
 		Seq: e.Seq, Prev: e.Prev, Again: e.Redelivered, Namespace: e.Namespace, Direct: e.Direct, Volatile: e.Volatile,
 	}
-	if e.Room != "" && (e.Room[0] == '@' || e.Room[0] == '#') {
-		out.Direct = true // in a room of its own, with a random name
+	if own(e.Room) {
+		out.Direct = true
 	} else {
 		out.Room = e.Room
 	}
@@ -171,6 +189,9 @@ func (l *ledger) deliver(host string, life int, e *client.Event) {
 		l.show(&out)
 	}
 }
+
+// own reports whether a room is one member's own, with a random name.
+func own(room string) bool { return room != "" && (room[0] == '@' || room[0] == '#') }
 
 // show writes what the program writes to its terminal: what was said, made
 // visible.

@@ -201,7 +201,11 @@ func (p *process) status(s client.Status) {
 	case client.StatusOffline:
 		log.event(&scenario.Event{Kind: scenario.EventOffline, Host: host, Life: p.life, Text: "by its own wish"})
 	case client.StatusRoom:
-		log.event(&scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch, Room: s.Room, Namespace: s.Namespace})
+		e := scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch, Room: s.Room, Namespace: s.Namespace}
+		if own(s.Room) {
+			e.Room, e.Direct = "", true
+		}
+		log.event(&e)
 	case client.StatusLost:
 		log.event(&scenario.Event{Kind: scenario.EventLost, Host: host, Life: p.life, Count: s.Lost, Text: s.Reason, Room: s.Room, Namespace: s.Namespace})
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"wirelab/internal/pcapng"
 	"wirelab/internal/vnet"
+	"wirelab/labs/scenario"
 )
 
 // A tap writes the packets of one access link, at three interfaces: the
@@ -14,10 +17,13 @@ type tap struct {
 	near int // numbers of the interfaces
 	link int
 	far  int
+	// other is who is at the far end: the server; of two raw hosts the other one;
+	// else the net.
+	other string
 }
 
 func newTap(l *ledger, host string) *tap {
-	t := &tap{host: host}
+	t := &tap{host: host, other: far(l.s, host)}
 	if !l.s.Packets {
 		return t
 	}
@@ -26,8 +32,8 @@ func newTap(l *ledger, host string) *tap {
 		name, what string
 	}{
 		{&t.near, host, "what the host " + host + " sent and received"},
-		{&t.link, "link", "between " + host + " and the server: what became of each packet"},
-		{&t.far, "server", "the server's end of the link"},
+		{&t.link, "link", "between " + host + " and the " + t.other + ": what became of each packet"},
+		{&t.far, t.other, "the " + t.other + "'s end of the link"},
 	} {
 		name := i.name
 		if len(l.s.Record) > 1 && name != host {
@@ -42,12 +48,32 @@ func newTap(l *ledger, host string) *tap {
 	return t
 }
 
+// far names the far end of a host's link.
+func far(s *scenario.Scenario, host string) string {
+	raw := slices.ContainsFunc(s.Hosts, func(h scenario.Host) bool { return h.Name == host })
+	switch {
+	case !raw:
+		return scenario.ServerHost
+	case len(s.Members) > 0 || len(s.Hosts) != 2:
+		return "net"
+	case s.Hosts[0].Name == host:
+		return s.Hosts[1].Name
+	}
+	return s.Hosts[0].Name
+}
+
 // packet is told of each packet at each vantage point.
 func (l *ledger) packet(p *vnet.Packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.taps[p.Host]
-	if p.Vantage == vnet.Sent {
+	if len(l.s.Members) == 0 {
+		l.active = time.Now()
+	}
+	if l.stir != nil {
+		l.stir()
+	}
+	if p.Vantage == vnet.Sent && (p.First || len(l.s.Hosts) == 0) {
 		if s, ok := parse(p.Data); ok {
 			l.resent.take(&s)
 		}
@@ -74,7 +100,7 @@ func (t *tap) end(p *vnet.Packet) string {
 	if p.Direction == vnet.Down {
 		return t.host
 	}
-	return "server"
+	return t.other
 }
 
 // record writes p to its interface of the capture.

@@ -32,6 +32,7 @@ type world struct {
 	members []*member
 	hosts   map[string]program
 	keys    keyring
+	raw     raw
 }
 
 // A program runs on a host and can be killed with it, and started again.
@@ -47,6 +48,9 @@ func newWorld(s *scenario.Scenario, out io.Writer) (*world, error) {
 	w.net = vnet.New(vnet.Config{
 		Seed: s.Seed, OnPacket: w.log.packet, OnState: w.log.state, Identify: identify,
 	})
+	if len(s.Members) == 0 {
+		return w, w.addMachines()
+	}
 	srv, err := w.net.AddHost(vnet.HostConfig{
 		Name: scenario.ServerHost, Addrs: addresses(1), Quiet: true,
 		ReceiveBuffer: s.Server.TCPBuffer, SendBuffer: s.Server.TCPBuffer,
@@ -77,7 +81,7 @@ func newWorld(s *scenario.Scenario, out io.Writer) (*world, error) {
 		w.members = append(w.members, m)
 		w.hosts[cfg.Name] = m
 	}
-	return w, nil
+	return w, w.addMachines()
 }
 
 // links returns a member's access link when nothing is wrong.
@@ -107,8 +111,10 @@ func addresses(i int) []netip.Addr {
 
 // play runs the scenario to its end.
 func (w *world) play() error {
-	if err := w.server.start(); err != nil {
-		return err
+	if w.server != nil {
+		if err := w.server.start(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
 	defer cancel()
@@ -121,6 +127,7 @@ func (w *world) play() error {
 		}
 	}
 	begin := w.log.begin()
+	w.launch(begin)
 	unwatch := w.watch()
 	last := time.Duration(0)
 	for _, a := range plan(w.s, w.members) {
@@ -130,9 +137,14 @@ func (w *world) play() error {
 			return err
 		}
 	}
-	w.settle(begin.Add(last))
+	if w.server != nil {
+		w.settle(begin.Add(last))
+	}
+	w.settleRaw(begin)
 	unwatch()
-	w.server.tell(w.s.Explain)
+	if w.server != nil {
+		w.server.tell(w.s.Explain)
+	}
 	return w.log.end()
 }
 
@@ -209,27 +221,33 @@ func (w *world) do(f scenario.Fault) error {
 			return err
 		}
 		up, down := c, c
-		if m, ok := p.(*member); ok { // rules about packets go on counting
-			up.Script = slices.Concat(m.up.Script, c.Script)
-			down.Script = slices.Concat(m.down.Script, c.Script)
-		}
+		was := intact(p)
+		up.Script = slices.Concat(was[vnet.Up].Script, c.Script) // rules about packets go on counting
+		down.Script = slices.Concat(was[vnet.Down].Script, c.Script)
 		return w.relink(f.Host, up, down)
 	case scenario.Cut:
 		cut := func(c impair.Config) impair.Config {
 			c.Script = append(slices.Clone(c.Script), impair.Rule{Do: impair.Down, To: scenario.MaxTime})
 			return c
 		}
-		if m, ok := p.(*member); ok {
-			return w.relink(f.Host, cut(m.up), cut(m.down))
-		}
-		return w.relink(f.Host, cut(impair.Config{}), cut(impair.Config{}))
+		was := intact(p)
+		return w.relink(f.Host, cut(was[vnet.Up]), cut(was[vnet.Down]))
 	case scenario.Mend:
-		if m, ok := p.(*member); ok {
-			return w.relink(f.Host, m.up, m.down)
-		}
-		return w.relink(f.Host, impair.Config{}, impair.Config{})
+		was := intact(p)
+		return w.relink(f.Host, was[vnet.Up], was[vnet.Down])
 	}
 	return nil
+}
+
+// intact returns both directions of a program's link when nothing is wrong.
+func intact(p program) [2]impair.Config {
+	switch p := p.(type) {
+	case *member:
+		return [2]impair.Config{vnet.Up: p.up, vnet.Down: p.down}
+	case *machine:
+		return [2]impair.Config{vnet.Up: p.up, vnet.Down: p.down}
+	}
+	return [2]impair.Config{}
 }
 
 func (w *world) relink(host string, up, down impair.Config) error {

@@ -169,13 +169,13 @@ func (s *Scenario) Bound() time.Duration {
 		last = max(last, s.Members[i].last())
 	}
 	if len(s.Programs) > 0 {
-		last = max(last, s.end())
+		last = max(last, s.Latest())
 	}
 	return last + time.Duration(len(s.Members))*connectSpan + max(time.Duration(s.Quiet), WholeTime) + connectSpan
 }
 
-// end returns when a run with programs ends at the latest.
-func (s *Scenario) end() time.Duration {
+// Latest returns when a run with programs ends at the latest.
+func (s *Scenario) Latest() time.Duration {
 	if s.End == 0 {
 		return DefaultEnd
 	}

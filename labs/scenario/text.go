@@ -289,10 +289,15 @@ func (p *textParser) at(l *textLine) error {
 	return nil
 }
 
-// recordDefault makes all hosts and members recorded whose link does something,
-// or the first if none does.
+// recordDefault makes all hosts and members recorded whose link does something or
+// will, or the first if none does.
 func (s *Scenario) recordDefault() {
 	add := func(name, up, down string) {
+		for _, f := range s.Faults {
+			if f.Host == name && (f.Verb == Cut || f.Verb == Link) {
+				up = "changes"
+			}
+		}
 		if up != "" || down != "" {
 			s.Record = append(s.Record, name)
 		}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"wirelab/internal/vnet"
+	"wirelab/labs/scenario"
+)
+
+// A states writes the states that the connections of raw hosts go through. The
+// stack says nothing of them, so it is asked after whatever may have changed one:
+// at the end of the instant, when all that happens at it has happened.
+type states struct {
+	log *ledger
+
+	mu      sync.Mutex
+	ends    []watchedEnd
+	pending bool
+}
+
+// A watchedEnd is one end of a connection.
+type watchedEnd struct {
+	m     *machine
+	life  int
+	name  string
+	conn  *vnet.Conn
+	state string
+}
+
+// timeWait is how long the stack stays in TIME-WAIT (2 MSL; RFC 9293, section
+// 3.4.2, has 4 minutes, Linux and this stack 60 s).
+const timeWait = 60 * time.Second
+
+// add begins to watch a connection, whose state is known to be state.
+func (w *states) add(s *sock, state string) {
+	s.m.mu.Lock()
+	life := s.m.life
+	s.m.mu.Unlock()
+	w.mu.Lock()
+	w.ends = append(w.ends, watchedEnd{s.m, life, s.name, s.conn, state})
+	w.mu.Unlock()
+	w.look()
+}
+
+// stir has the connections looked at, at the end of this instant. It may be called
+// in any hook.
+func (w *states) stir() { w.after(1) }
+
+func (w *states) after(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d == 1 {
+		if w.pending || len(w.ends) == 0 {
+			return
+		}
+		w.pending = true
+	}
+	time.AfterFunc(d, w.look)
+}
+
+// look asks for all states.
+func (w *states) look() {
+	w.mu.Lock()
+	w.pending = false
+	var news []scenario.Event
+	wait := false
+	w.ends = slices.DeleteFunc(w.ends, func(e watchedEnd) bool { return e.dead() })
+	for i := range w.ends {
+		e := &w.ends[i]
+		if s := e.conn.State(); s != e.state {
+			e.state = s
+			news = append(news, scenario.Event{Kind: scenario.EventSock, Host: e.m.cfg.Name, Sock: e.name, Do: "state", Text: s})
+			wait = wait || s == "TIME-WAIT"
+		}
+	}
+	w.ends = slices.DeleteFunc(w.ends, func(e watchedEnd) bool { return e.state == "CLOSED" })
+	w.mu.Unlock()
+	for i := range news {
+		w.log.event(&news[i])
+	}
+	if wait {
+		w.after(timeWait + time.Millisecond)
+	}
+}
+
+// dead reports whether the host was killed since: a state that nobody is in any
+// more. w.mu is held.
+func (e *watchedEnd) dead() bool {
+	e.m.mu.Lock()
+	defer e.m.mu.Unlock()
+	return e.m.ctx == nil || e.m.life != e.life
+}
