@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html"
 	"io"
+	"regexp"
 
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
@@ -47,7 +48,7 @@ func Scoped(svg []byte, id string) []byte {
 	if i := bytes.Index(out, []byte(begin)); i >= 0 {
 		if n := bytes.Index(out[i:], []byte(end)); n >= 0 {
 			head, rules, rest := out[:i+len(begin)], out[i+len(begin):i+n], out[i+n:]
-			rules = bytes.ReplaceAll(rules, []byte(":root"), []byte("&"))
+			rules = regexp.MustCompile(`:root\{([^{}]*)\}`).ReplaceAll(rules, []byte("$1")) // its own variables
 			out = bytes.Join([][]byte{head, []byte("#" + escaped(id) + "{"), rules, []byte("}"), rest}, nil)
 		}
 	}

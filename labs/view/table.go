@@ -56,7 +56,7 @@ func (t *Table) Text(width int, palette *style.Palette) []string {
 	}
 	below := t.below()
 	if hidden > 0 {
-		below = append(below, fmt.Sprintf("%s that do not fit in %d columns of text are left out", plural(hidden, "column"), width))
+		below = append(below, plural(hidden, "column")+" more would need a wider window")
 	}
 	for _, s := range below {
 		for _, l := range cells.Wrap(cells.Visible(s), width, width) {
