@@ -217,7 +217,7 @@ func ClassSum(key string) string {
 	if key == "" {
 		return ""
 	}
-	return hash([]byte("wirelab class key\x00" + norm.NFC.String(strings.TrimSpace(key))))
+	return hash([]byte("wirelab class key\x00" + key))
 }
 
 // VariantID is a short name of the numbers of a variant: its seed and the values

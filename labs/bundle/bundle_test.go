@@ -164,8 +164,8 @@ func TestSumsStandForWhatTheyAreOf(t *testing.T) {
 	if ClassSum("") != "" {
 		t.Error("no class key has a sum")
 	}
-	if ClassSum("a") == ClassSum("b") || ClassSum(" a\n") != ClassSum("a") || strings.Contains(ClassSum("net1"), "net1") {
-		t.Error("ClassSum: one key, one sum, and not the key")
+	if ClassSum("a") == ClassSum("b") || strings.Contains(ClassSum("net1"), "net1") {
+		t.Error("ClassSum: two keys have two sums, and none is the key")
 	}
 	one := VariantID(1, map[string]float64{"a": 1, "b": 2})
 	for _, other := range []string{
