@@ -23,7 +23,7 @@ type states struct {
 // A watchedEnd is one end of a connection.
 type watchedEnd struct {
 	m     *machine
-	life  int
+	life  int64 // of the machine, that it belongs to
 	name  string
 	conn  *vnet.Conn
 	state string
@@ -35,11 +35,8 @@ const timeWait = 60 * time.Second
 
 // add begins to watch a connection, whose state is known to be state.
 func (w *states) add(s *sock, state string) {
-	s.m.mu.Lock()
-	life := s.m.life
-	s.m.mu.Unlock()
 	w.mu.Lock()
-	w.ends = append(w.ends, watchedEnd{s.m, life, s.name, s.conn, state})
+	w.ends = append(w.ends, watchedEnd{s.m, s.m.alive.Load(), s.name, s.conn, state})
 	w.mu.Unlock()
 	w.look()
 }
@@ -86,9 +83,5 @@ func (w *states) look() {
 }
 
 // dead reports whether the host was killed since: a state that nobody is in any
-// more. w.mu is held.
-func (e *watchedEnd) dead() bool {
-	e.m.mu.Lock()
-	defer e.m.mu.Unlock()
-	return e.m.ctx == nil || e.m.life != e.life
-}
+// more.
+func (e *watchedEnd) dead() bool { return e.life == 0 || e.m.alive.Load() != e.life }
