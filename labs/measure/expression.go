@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 )
@@ -46,7 +47,7 @@ type Scope struct {
 type Expression struct {
 	Source string
 	Kind   Kind
-	Run    bool // it was compiled with a run's names
+	Run    bool // it is about a run
 
 	program *vm.Program // nil: the value is constant
 	value   float64
@@ -112,7 +113,24 @@ func Compile(source string, names Names, kind Kind) (*Expression, error) {
 	if what := misfit(p, kind); what != "" {
 		return nil, &SyntaxError{Source: source, Column: 1, What: what}
 	}
-	return &Expression{Source: source, Kind: kind, Run: names.Run, program: p}, nil
+	return &Expression{Source: source, Kind: kind, Run: usesRun(p), program: p}, nil
+}
+
+// A finder looks for names that are known only after a run.
+type finder struct{ found bool }
+
+// Visit implements ast.Visitor.
+func (f *finder) Visit(node *ast.Node) {
+	if id, ok := (*node).(*ast.IdentifierNode); ok && isRunName(id.Value) {
+		f.found = true
+	}
+}
+
+func usesRun(p *vm.Program) bool {
+	var f finder
+	node := p.Node()
+	ast.Walk(&node, &f)
+	return f.found
 }
 
 // CompileColumn compiles an expression that is evaluated for each row of a list,
@@ -303,6 +321,9 @@ func fieldsOf(t reflect.Type) []string {
 func (e *Expression) Eval(s *Scope) (any, error) {
 	if e.program == nil {
 		return e.value, nil
+	}
+	if e.Run && s.Run == nil {
+		return nil, &EvalError{Source: e.Source, What: "it is about a run, and none was played yet"}
 	}
 	machine := vm.VM{MemoryBudget: budget}
 	out, err := machine.Run(e.program, s.environment(e.Run))

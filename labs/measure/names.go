@@ -91,11 +91,7 @@ func (s *Scope) environment(run bool) map[string]any {
 	if !run {
 		return env
 	}
-	main := s.Run
-	if main == nil {
-		main = &Run{}
-	}
-	maps.Copy(env, main.view().values())
+	maps.Copy(env, s.Run.view().values())
 	runs := make(map[string]any, len(s.Runs))
 	for name, r := range s.Runs {
 		if name != "" {

@@ -7,12 +7,11 @@
 package sheet
 
 import (
-	"fmt"
-
+	"wirelab/labs/check/script"
 	"wirelab/labs/measure"
 )
 
-// A Theme groups labs. Themes returns all in the order of the course.
+// A Theme groups labs.
 type Theme string
 
 // Themes returns the themes in the order of the course.
@@ -32,6 +31,7 @@ const (
 // A Sheet is one lab.
 type Sheet struct {
 	Name    string // its file's name without .txtar
+	Sum     string // SHA-256 of the file's bytes, in hex
 	Title   string
 	Theme   Theme
 	Kind    Kind
@@ -80,13 +80,6 @@ type Scenario struct {
 	Line int // of the first line of the text
 }
 
-// A Template is text with expressions in braces.
-type Template struct {
-	Source string // as it is in the file
-	Line   int    // of its first line
-	parts  []part
-}
-
 // A Knob is the variable to turn after the run.
 type Knob struct {
 	Variable string
@@ -95,19 +88,10 @@ type Knob struct {
 	Line     int
 }
 
-// A Stage is one part of what a program to build must do. The script is
-// package check's.
+// A Stage is one part of what a program to build must do.
 type Stage struct {
-	Number    int // from 1
-	Title     string
-	Line      int
-	Transport string // tcp or udp
-	Limit     string // "10s"; empty: the checker's default
-	Link      string // see impair.Parse
-	Faults    string // "random 25", or empty
-	Hint      string
-	Script    string // the conversation
-	At        int    // line of the script's first line in the file
+	*script.Stage
+	Text string // the whole section
 }
 
 // A Program is a file of source code.
@@ -124,30 +108,32 @@ type Program struct {
 	FailsWith string
 }
 
-// A Mistake is one thing that is wrong with a sheet.
-type Mistake struct {
-	File   string
-	Line   int
-	Column int // in letters, from 1; 0: the whole line
-	What   string
-}
-
-func (m *Mistake) Error() string {
-	if m.Column > 0 {
-		return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.What)
-	}
-	return fmt.Sprintf("%s:%d: %s", m.File, m.Line, m.What)
-}
-
-// Parse reads a sheet. name is the lab's, without .txtar. The error joins a
-// *Mistake for everything that is wrong (see Mistakes).
-func Parse(name string, data []byte) (*Sheet, error) { return nil, nil }
-
-// Mistakes returns the mistakes that err of Parse joins, in the order of lines.
-func Mistakes(err error) []*Mistake { return nil }
-
 // Scenario returns the scenario of that name, nil if there is none.
-func (s *Sheet) Scenario(name string) *Scenario { return nil }
+func (s *Sheet) Scenario(name string) *Scenario {
+	for i := range s.Scenarios {
+		if s.Scenarios[i].Name == name {
+			return &s.Scenarios[i]
+		}
+	}
+	return nil
+}
 
 // Step returns the step of that name, nil if there is none.
-func (s *Sheet) Step(name string) *Step { return nil }
+func (s *Sheet) Step(name string) *Step {
+	for _, st := range s.Steps {
+		if st.Name == name {
+			return st
+		}
+	}
+	return nil
+}
+
+// Variable returns the variable of that name, nil if there is none.
+func (s *Sheet) Variable(name string) *Variable {
+	for i := range s.Variables {
+		if s.Variables[i].Name == name {
+			return &s.Variables[i]
+		}
+	}
+	return nil
+}

@@ -1,6 +1,11 @@
 package sheet
 
-import "wirelab/labs/measure"
+import (
+	"fmt"
+	"strings"
+
+	"wirelab/labs/measure"
+)
 
 // A StepKind is what a step asks for.
 type StepKind string
@@ -25,9 +30,9 @@ type Step struct {
 	Points   float64
 	Line     int
 
-	Blanks []Blank    // of predict and question one, without a name; of fill one or more
-	Lines  []Template // of fill: text with [blank]
-	Check  *measure.Expression
+	Blanks []Blank             // of predict and question one, without a name; of fill one or more
+	Lines  []Template          // of fill: text with [blank]
+	Check  *measure.Expression // must be true of the run, so that the texts are about what was seen; nil: no such thing
 
 	Options []Option // of choice, in the file's order: see Step.Choices
 }
@@ -66,29 +71,39 @@ type Tolerance struct {
 	Value  *measure.Expression // absolute, in the base unit
 }
 
-// A Verdict is what is said of an answer.
-type Verdict struct {
-	Right    bool
-	Given    string           // the answer as it was understood: "40 ms", an option's text
-	Quantity measure.Quantity // of a number
-	Option   int              // of a choice: its place in Step.Options
-	Feedback string           // why it is wrong, if the sheet knows
+// defaultTolerance is what counts where a sheet says nothing: 1% of the answer.
+const defaultTolerance = 0.01
+
+// Reach returns how far from truth a number may be, in the base unit.
+func (t Tolerance) Reach(truth float64, scope *measure.Scope) (float64, error) {
+	if t.Value != nil {
+		v, err := t.Value.Number(scope)
+		return max(v, -v), err
+	}
+	share := t.Share
+	if t.Source == "" {
+		share = defaultTolerance
+	}
+	return max(share*truth, -share*truth), nil
+}
+
+// Within reports whether v is as near to truth as t allows. What is left of
+// reckoning in binary does not count.
+func (t Tolerance) Within(v, truth float64, scope *measure.Scope) (bool, error) {
+	reach, err := t.Reach(truth, scope)
+	if err != nil {
+		return false, err
+	}
+	return near(v, truth, reach), nil
+}
+
+func near(v, truth, reach float64) bool {
+	d := max(v-truth, truth-v)
+	return d <= reach+1e-9*max(truth, -truth, v, -v)
 }
 
 // Parts returns how many answers the step takes: one, or as many as it has blanks.
 func (st *Step) Parts() int { return max(1, len(st.Blanks)) }
-
-// Expected returns what the answer of a part should be: theory's, or else the
-// run's. Its Words are set if it is a text, as for a choice.
-func (st *Step) Expected(part int, v *Variant, runs measure.Runs) (Value, error) {
-	return Value{}, nil
-}
-
-// Measured returns what the run gave for a part; ok is false if the sheet does
-// not say how to measure it.
-func (st *Step) Measured(part int, v *Variant, runs measure.Runs) (value Value, ok bool, err error) {
-	return Value{}, false, nil
-}
 
 // A Value is a quantity or a text.
 type Value struct {
@@ -96,11 +111,66 @@ type Value struct {
 	Words string // if the unit is text
 }
 
-// Judge says whether an answer is right. The error is a *measure.Unreadable if
-// the input makes no sense as an answer; then it is to be asked again. runs may
-// be nil for a prediction.
-func (st *Step) Judge(part int, input string, v *Variant, runs measure.Runs) (Verdict, error) {
-	return Verdict{}, nil
+// String writes the value with its unit.
+func (v Value) String() string {
+	if v.Unit.IsText() {
+		return v.Words
+	}
+	return v.Quantity.String()
+}
+
+// Expected returns what the answer of a part should be: theory's, or else the
+// run's; of a choice the right option's text.
+func (st *Step) Expected(part int, v *Variant, runs measure.Runs) (Value, error) {
+	if st.Kind == Choice {
+		for i := range st.Options {
+			if st.Options[i].Right {
+				text, err := v.TextOf(st.Options[i].Text, st.Run, runs)
+				return Value{Words: text, Quantity: measure.Quantity{Unit: measure.Unit{Name: "text", Dim: measure.Words}}}, err
+			}
+		}
+	}
+	b, err := st.blank(part)
+	if err != nil {
+		return Value{}, err
+	}
+	e := b.Answer
+	if e == nil {
+		e = b.Measured
+	}
+	return b.value(e, v.Scope(st.Run, runs))
+}
+
+// Measured returns what the run gave for a part; ok is false if the sheet does
+// not say how to measure it.
+func (st *Step) Measured(part int, v *Variant, runs measure.Runs) (value Value, ok bool, err error) {
+	if st.Kind == Choice {
+		return Value{}, false, nil
+	}
+	b, err := st.blank(part)
+	if err != nil || b.Measured == nil {
+		return Value{}, false, err
+	}
+	value, err = b.value(b.Measured, v.Scope(st.Run, runs))
+	return value, err == nil, err
+}
+
+func (st *Step) blank(part int) (*Blank, error) {
+	if part < 0 || part >= len(st.Blanks) {
+		return nil, fmt.Errorf("step %s has no part %d: it has %d", st.Name, part+1, len(st.Blanks))
+	}
+	return &st.Blanks[part], nil
+}
+
+func (b *Blank) value(e *measure.Expression, scope *measure.Scope) (Value, error) {
+	v := Value{Quantity: measure.Quantity{Unit: b.Unit}}
+	var err error
+	if b.Unit.IsText() {
+		v.Words, err = e.Text(scope)
+	} else {
+		v.Value, err = e.Number(scope)
+	}
+	return v, err
 }
 
 // A Shown is an option as a learner sees it.
@@ -111,4 +181,31 @@ type Shown struct {
 }
 
 // Choices returns the options in the order of the variant.
-func (st *Step) Choices(v *Variant, runs measure.Runs) ([]Shown, error) { return nil, nil }
+func (st *Step) Choices(v *Variant, runs measure.Runs) ([]Shown, error) {
+	var all []Shown
+	for _, i := range v.order(st.Name, len(st.Options)) {
+		text, err := v.TextOf(st.Options[i].Text, st.Run, runs)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Shown{string(rune('a' + len(all))), i, text})
+	}
+	return all, nil
+}
+
+// Trace returns the lines of a fill step. known has the values of the blanks that
+// were answered, by name; the others stand in square brackets.
+func (st *Step) Trace(v *Variant, runs measure.Runs, known map[string]string) ([]string, error) {
+	var all []string
+	for _, l := range st.Lines {
+		text, err := v.TextOf(l, st.Run, runs)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range known {
+			text = strings.ReplaceAll(text, "["+name+"]", value)
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
