@@ -126,6 +126,11 @@ func (a *Attempt) GiveUp(now time.Time) (solution string, err error) {
 	if st == nil {
 		return "", ErrPlace
 	}
+	return a.GiveUpStep(st, now)
+}
+
+// GiveUpStep is GiveUp for a step anywhere in the lab.
+func (a *Attempt) GiveUpStep(st *sheet.Step, now time.Time) (solution string, err error) {
 	w := a.Work(st)
 	switch {
 	case w.Status == Locked || w.Status == Wrong:
@@ -201,6 +206,27 @@ func (a *Attempt) settle() {
 	}
 }
 
+// Verdict returns what is to be said of the answer that counts; ok is false if
+// there is none, and for a prediction before the run.
+func (a *Attempt) Verdict(st *sheet.Step, part int) (v sheet.Verdict, ok bool) {
+	w := a.Work(st)
+	if st.Kind == sheet.Predict && w.Status != Right && w.Status != Wrong {
+		return v, false
+	}
+	for _, t := range w.Tries {
+		if t.Part != part {
+			continue
+		}
+		if judged, err := st.Judge(part, t.Input, a.Variant, a.runs); err == nil {
+			v, ok = judged, true
+		}
+		if t.Right || st.Kind == sheet.Predict {
+			break
+		}
+	}
+	return v, ok
+}
+
 // Points returns how many points the learner has, and how many there are. A step
 // that is right has all of its points, a prediction that was wrong half of them,
 // since comparing it with the run is how one learns.
@@ -226,7 +252,7 @@ func (a *Attempt) Turn(input string) (*sheet.Variant, error) {
 		return nil, ErrPlace
 	}
 	unit := a.knobUnit()
-	want := fmt.Sprintf("want %s to %s", measure.Quantity{Value: k.From, Unit: unit}, measure.Quantity{Value: k.To, Unit: unit})
+	want := "want " + a.KnobRange()
 	q, err := measure.Parse(input, unit)
 	if err != nil {
 		if bad := (*measure.Unreadable)(nil); errors.As(err, &bad) {
@@ -240,12 +266,29 @@ func (a *Attempt) Turn(input string) (*sheet.Variant, error) {
 	return a.Variant.With(k.Variable, q.Value)
 }
 
+// KnobText is the value that the knob's variable has in the learner's variant;
+// empty if the lab has no knob.
+func (a *Attempt) KnobText() string {
+	if a.Sheet.Knob == nil {
+		return ""
+	}
+	return measure.Quantity{Value: a.Variant.Values[a.Sheet.Knob.Variable], Unit: a.knobUnit()}.String()
+}
+
+// KnobRange is what it can be turned to, in words.
+func (a *Attempt) KnobRange() string {
+	k := a.Sheet.Knob
+	if k == nil {
+		return ""
+	}
+	unit := a.knobUnit()
+	return fmt.Sprintf("%s to %s", measure.Quantity{Value: k.From, Unit: unit}, measure.Quantity{Value: k.To, Unit: unit})
+}
+
 // knobUnit returns the unit that the knob's variable is shown in.
 func (a *Attempt) knobUnit() measure.Unit {
-	for i := range a.Sheet.Variables {
-		if v := &a.Sheet.Variables[i]; v.Name == a.Sheet.Knob.Variable {
-			return v.Unit
-		}
+	if x := a.Sheet.Variable(a.Sheet.Knob.Variable); x != nil {
+		return x.Unit
 	}
 	return measure.Unit{}
 }
@@ -281,9 +324,9 @@ func pairs(checks []Check) []Pair {
 	var all []Pair
 	for i := range checks {
 		if c := &checks[i]; c.Step.Kind == sheet.Predict {
-			p := Pair{Step: c.Step.Name, Expected: Show(c.Expected), Agrees: c.Agrees}
+			p := Pair{Step: c.Step.Name, Expected: c.Expected.String(), Agrees: c.Agrees}
 			if c.HasMeasured {
-				p.Measured = Show(c.Measured)
+				p.Measured = c.Measured.String()
 			}
 			all = append(all, p)
 		}

@@ -45,6 +45,10 @@ type Attempt struct {
 	Variant *sheet.Variant
 	Learner Learner
 
+	// Revised says that the lab's text has changed since the learner worked on
+	// it. What was answered is kept where the step has the same name.
+	Revised bool
+
 	record Record
 	stops  []Stop
 	at     int
@@ -73,8 +77,9 @@ func New(s *sheet.Sheet, l Learner, r *Record, now time.Time) *Attempt {
 		a.record = Record{Lab: s.Name, Began: now, Changed: now}
 	} else {
 		a.record = r.clone()
-		a.record.Lab = s.Name
+		a.Revised = r.Sheet != "" && r.Sheet != s.Sum
 	}
+	a.record.Lab, a.record.Sheet = s.Name, s.Sum
 	a.record.forget(s)
 	a.at = a.find(a.record.Place, a.record.Stop)
 	a.mark(a.record.Changed)

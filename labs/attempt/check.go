@@ -71,20 +71,8 @@ func (a *Attempt) check(v *sheet.Variant, runs measure.Runs) ([]Check, error) {
 			if c.Measured, c.HasMeasured, err = st.Measured(part, v, runs); err != nil {
 				return nil, fmt.Errorf("step %s: what was measured: %w", st.Name, err)
 			}
-			b := &st.Blanks[part]
-			if c.Expected.Words == "" {
-				var far float64
-				if c.Tolerance, _, err = bound(b.Tolerance, c.Expected.Quantity, v, st.Run); err != nil {
-					return nil, fmt.Errorf("step %s: tolerance: %w", st.Name, err)
-				}
-				if c.Spread, far, err = bound(b.Spread, c.Expected.Quantity, v, st.Run); err != nil {
-					return nil, fmt.Errorf("step %s: spread: %w", st.Name, err)
-				}
-				if c.HasMeasured {
-					c.Agrees = near(c.Measured.Value, c.Expected.Value, far)
-				}
-			} else if c.HasMeasured {
-				c.Agrees = c.Measured.Words == c.Expected.Words
+			if err := c.weigh(v.Scope(st.Run, runs)); err != nil {
+				return nil, fmt.Errorf("step %s: %w", st.Name, err)
 			}
 			all = append(all, c)
 		}
@@ -92,38 +80,44 @@ func (a *Attempt) check(v *sheet.Variant, runs measure.Runs) ([]Check, error) {
 	return all, nil
 }
 
-// bound returns how far from a quantity a tolerance reaches, in words and in the
-// base unit.
-func bound(t sheet.Tolerance, truth measure.Quantity, v *sheet.Variant, run string) (string, float64, error) {
-	if t.Value == nil {
-		share := t.Share
-		if t.Source == "" {
-			share = 0.01
-		}
-		if share == 0 {
-			return "exact", 0, nil
-		}
-		return fmt.Sprintf("%.3g %%", 100*share), share * math.Abs(truth.Value), nil
+// weigh says how far answers and run may be from what is expected, and whether
+// the run is as near as that.
+func (c *Check) weigh(scope *measure.Scope) error {
+	b := &c.Step.Blanks[c.Part]
+	if b.Unit.IsText() {
+		c.Agrees = !c.HasMeasured || c.Measured.Words == c.Expected.Words
+		return nil
 	}
-	far, err := t.Value.Number(v.Scope(run, nil))
+	tolerance, err := c.reach(b.Tolerance, scope)
+	if err != nil {
+		return fmt.Errorf("tolerance: %w", err)
+	}
+	spread, err := c.reach(b.Spread, scope)
+	if err != nil {
+		return fmt.Errorf("spread: %w", err)
+	}
+	c.Tolerance, c.Spread = tolerance, spread
+	if c.HasMeasured {
+		c.Agrees, err = b.Spread.Within(c.Measured.Value, c.Expected.Value, scope)
+	}
+	return err
+}
+
+// reach writes how far a tolerance reaches.
+func (c *Check) reach(t sheet.Tolerance, scope *measure.Scope) (string, error) {
+	far, err := t.Reach(c.Expected.Value, scope)
 	switch {
 	case err != nil:
-		return "", 0, err
+		return "", err
 	case far == 0:
-		return "exact", 0, nil
+		return "exact", nil
+	case t.Value == nil && c.Expected.Value != 0:
+		return measure.Quantity{Value: far / math.Abs(c.Expected.Value), Unit: percent()}.String(), nil
 	}
-	return measure.Quantity{Value: far, Unit: truth.Unit}.String(), far, nil
+	return measure.Quantity{Value: far, Unit: c.Expected.Unit}.String(), nil
 }
 
-// near allows for what adding up floats costs.
-func near(got, want, far float64) bool {
-	return math.Abs(got-want) <= far+1e-9*max(math.Abs(got), math.Abs(want))
-}
+func percent() measure.Unit { return measure.Unit{Name: "%", Scale: 0.01, Dim: measure.Share} }
 
 // Show writes a value as a learner reads it.
-func Show(v sheet.Value) string {
-	if v.Words != "" {
-		return v.Words
-	}
-	return v.Quantity.String()
-}
+func Show(v sheet.Value) string { return v.String() }

@@ -20,7 +20,7 @@ func (l Learner) key() string {
 	if name == "" {
 		return ""
 	}
-	return l.Class + "\x00" + name
+	return strings.TrimSpace(l.Class) + "\x00" + name
 }
 
 // Same reports whether two learners get the same numbers.

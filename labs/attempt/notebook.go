@@ -210,10 +210,13 @@ func (n *Notebook) SetLearner(l Learner, now time.Time) error {
 func (n *Notebook) Record(lab string) *Record { return n.Records()[lab] }
 
 // Records returns what the learner did in all labs, by their names.
-func (n *Notebook) Records() map[string]*Record {
+func (n *Notebook) Records() map[string]*Record { return n.RecordsOf(n.learner) }
+
+// RecordsOf returns what somebody did in all labs.
+func (n *Notebook) RecordsOf(l Learner) map[string]*Record {
 	all := map[string]*Record{}
 	for _, s := range n.book.Learners {
-		if s.Same(n.learner) {
+		if s.Same(l) {
 			for name, r := range s.Labs {
 				c := r.clone()
 				all[name] = &c

@@ -71,6 +71,7 @@ type Turn struct {
 // change.
 type Record struct {
 	Lab     string           `json:"lab"`
+	Sheet   string           `json:"sheet,omitempty"` // SHA-256 of the text that it was about
 	Place   Place            `json:"place"`
 	Stop    string           `json:"stop,omitempty"` // the step or view
 	Steps   map[string]*Work `json:"steps,omitempty"`
