@@ -162,6 +162,7 @@ missed while you were away.
   wirelab compare                    what UDP, TCP and the queue deliver when
                                      something fails, measured
   wirelab link                       a bad network between two real programs
+  wirelab lab                        the course: predict, run, see, explain
   wirelab packets                    what was on the wire, from any capture
   wirelab demo                       a tour in half a minute, no terminal needed`,
 		SilenceUsage:  true,
@@ -181,6 +182,7 @@ missed while you were away.
 		a.groupCommand("udp", "Chat over UDP alone", transports{udp: true}),
 		a.linkCommand(),
 		a.compareCommand(),
+		a.labCommand(),
 		a.packetsCommand(),
 		a.demoCommand(),
 		a.versionCommand(),
