@@ -244,12 +244,12 @@ func (g *grader) sum(w *work) {
 		s := &w.mark.Steps[i]
 		w.mark.Points += s.Points
 		w.mark.Of += s.Of
-		if s.Status == attempt.Open || s.Status == attempt.Skipped {
+		if s.Tries == 0 && (s.Status == attempt.Open || s.Status == attempt.Skipped) {
 			open++
 		}
 	}
 	if open > 0 && len(w.bundle.Runs) > 0 {
-		w.mark.name(Unfinished, "%d of %d steps not answered", open, len(w.mark.Steps))
+		w.mark.name(Unfinished, "%d of %d steps are not answered", open, len(w.mark.Steps))
 	}
 }
 

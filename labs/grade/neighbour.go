@@ -113,7 +113,7 @@ func (g *grader) compare() {
 // One answer of several may be right for somebody by chance: it takes two, or all
 // that there are.
 func (g *grader) neighbours(w *work) {
-	if w.sheet == nil || len(w.wrongs) == 0 {
+	if w.sheet == nil || len(w.wrongs) == 0 || w.mark.has(OtherVariant) {
 		return
 	}
 	steps := make(map[string]bool)
