@@ -54,13 +54,16 @@ const (
 )
 
 // addresses returns the hosts' addresses: those that the guest gives them, in the
-// order of the server, the members and the hosts.
+// order of the server (if there are members), the members and the hosts.
 func addresses(s *scenario.Scenario) map[netip.Addr]string {
 	names := make(map[netip.Addr]string)
 	if s == nil {
 		return names
 	}
-	hosts := []string{scenario.ServerHost}
+	var hosts []string
+	if len(s.Members) > 0 {
+		hosts = append(hosts, scenario.ServerHost)
+	}
 	for i := range s.Members {
 		hosts = append(hosts, s.Members[i].Name)
 	}
@@ -109,7 +112,10 @@ func (d *decoder) take(p *packets.Packet, h *packets.Headers, host string, captu
 	n, role := p.Interface/perLink, p.Interface%perLink
 	out := p.Direction == packets.Out
 	up := out == (role != far)
-	at := place{link: n, up: up, data: string(p.Data)}
+	at := place{link: n, up: up, id: p.ID}
+	if p.ID == 0 {
+		at.data = string(p.Data)
+	}
 	switch {
 	case role != link && out: // its sender's end
 		d.add(p, h, host, n, up, capture)

@@ -263,6 +263,8 @@ func explain(source string, names Names, kind Kind, err error) error {
 		e.What = fieldError(e.What)
 	case strings.HasPrefix(e.What, "unknown field "):
 		e.What = fmt.Sprintf("no run is named %s: want one of %s", strings.TrimPrefix(e.What, "unknown field "), strings.Join(names.Runs, ", "))
+	case regexp.MustCompile(`[0-9] *%\s*($|[-+*/),\]<>=&])`).MatchString(source):
+		e.What = "% is the rest of whole numbers in an expression: a share of 5% is 0.05 or 5*percent"
 	case strings.Contains(e.What, "unexpected token EOF"):
 		e.What = "the expression ends too early"
 	case strings.HasPrefix(e.What, "invalid operation: % "):

@@ -19,6 +19,9 @@ func (q Quantity) String() string {
 	v := q.Value / q.Unit.scale()
 	number := plain(v)
 	name := q.Unit.Name
+	if name == "port" {
+		return strings.ReplaceAll(number, ",", "")
+	}
 	if name == "" || q.Unit.Dim == Word {
 		return number
 	}

@@ -33,6 +33,15 @@ func ownFunctions() []function {
 			}
 			return math.Pow(x, y), nil
 		}, []any{new(func(x, y float64) float64), new(func(x, y int) float64), new(func(x float64, y int) float64), new(func(x int, y float64) float64)}},
+		{"roundto", func(args ...any) (any, error) {
+			x, ok := number(args[0])
+			n, ok2 := number(args[1])
+			if !ok || !ok2 {
+				return nil, fmt.Errorf("roundto: want a number and how many digits after the point")
+			}
+			scale := math.Pow(10, math.Round(n))
+			return math.Round(x*scale) / scale, nil
+		}, []any{new(func(x float64, n int) float64), new(func(x, n int) float64), new(func(x, n float64) float64)}},
 		ofList("mean", mean), ofList("median", func(l []float64) (float64, error) { return quantile(l, 0.5) }),
 		ofList("jain", jain), ofList("checksum", checksum), ofList("reordered", reordered),
 		{"quantile", func(args ...any) (any, error) {

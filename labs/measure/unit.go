@@ -63,14 +63,17 @@ func spellings() []spelling {
 	}
 }
 
-// ParseUnit reads the name of a unit. "none" is a plain number, "text" no number
-// at all, and a word that is no unit a count of that noun.
+// ParseUnit reads the name of a unit. "none" is a plain number, "port" one that is
+// a name, "hex" one in base 16, "text" no number at all, and a word that is no
+// unit a count of that noun.
 func ParseUnit(name string) (Unit, error) {
 	switch name {
 	case "", "none":
 		return Unit{Dim: Count, Scale: 1}, nil
 	case "text":
 		return Unit{Name: "text", Dim: Words, Scale: 1}, nil
+	case "port":
+		return Unit{Name: "port", Dim: Count, Scale: 1}, nil
 	case "hex":
 		return Unit{Name: "hex", Dim: Word, Scale: 1}, nil
 	}

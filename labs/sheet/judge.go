@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/cases"
 
@@ -85,16 +86,24 @@ func (b *Blank) judgeNumber(input string, truth float64, scope *measure.Scope) (
 	return verdict, nil
 }
 
-// judgeText compares words, without regard to case and blanks.
+// letters keeps of s what counts in an answer of words: letters and digits, without
+// regard to case, so that "SYN, ACK" and "syn-ack" are the same.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, cases.Fold().String(s))
+}
+
+// judgeText compares words by their letters and digits.
 func (b *Blank) judgeText(input, truth string, scope *measure.Scope) (Verdict, error) {
 	given := strings.Join(strings.Fields(input), " ")
-	if given == "" {
+	if letters(given) == "" {
 		return Verdict{}, &measure.Unreadable{Text: input, What: "nothing was given: want a word"}
 	}
-	same := func(a, b string) bool {
-		fold := func(s string) string { return cases.Fold().String(strings.Join(strings.Fields(s), "")) }
-		return fold(a) == fold(b)
-	}
+	same := func(a, b string) bool { return letters(a) == letters(b) }
 	verdict := Verdict{Given: style.Visible(given), Right: same(given, truth), Wrong: -1}
 	for i := range b.Wrongs {
 		if verdict.Right {
