@@ -184,32 +184,38 @@ func (n *notebook) save(r *attempt.Record) {
 type learnerFlags struct{ name, class string }
 
 func (f *learnerFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "name", "", "`who` works: gives numbers of one's own; kept for the next time ('' for the common ones)")
-	cmd.Flags().StringVar(&f.class, "class", "", "class `key` that the teacher gives; kept, too")
+	cmd.Flags().StringVar(&f.name, "name", "", "`who` works: gives numbers of one's own; '' for the common ones")
+	cmd.Flags().StringVar(&f.class, "class", "", "class `key` that the teacher gives, for names")
 }
 
 // maxName bounds a learner's name and class key, in bytes.
 const maxName = 200
 
-// apply makes the learner of the flags the one who works, and returns them. What
-// was done under another name is kept.
-func (f *learnerFlags) apply(cmd *cobra.Command, n *notebook) (attempt.Learner, error) {
-	l := n.Learner()
-	was := l
+// learner returns who works by the flags, and who did before.
+func (f *learnerFlags) learner(cmd *cobra.Command, n *notebook) (now, was attempt.Learner, err error) {
+	was = n.Learner()
+	now = was
 	for _, w := range []struct {
 		flag, word string
 		to         *string
-	}{{"name", f.name, &l.Name}, {"class", f.class, &l.Class}} {
+	}{{"name", f.name, &now.Name}, {"class", f.class, &now.Class}} {
 		if !cmd.Flags().Changed(w.flag) {
 			continue
 		}
 		if len(w.word) > maxName || !utf8.ValidString(w.word) || style.Visible(w.word) != w.word {
-			return l, cannot(fmt.Sprintf("want at most %d bytes of plain text", maxName), "--%s %q", w.flag, w.word)
+			return now, was, cannot(fmt.Sprintf("want at most %d bytes of plain text", maxName), "--%s %q", w.flag, w.word)
 		}
 		*w.to = strings.TrimSpace(w.word)
 	}
-	if l == was {
-		return l, nil
+	return now, was, nil
+}
+
+// apply makes the learner of the flags the one who works, and returns them. What
+// was done under another name is kept.
+func (f *learnerFlags) apply(cmd *cobra.Command, n *notebook) (attempt.Learner, error) {
+	l, was, err := f.learner(cmd, n)
+	if err != nil || l == was {
+		return l, err
 	}
 	n.lament(n.SetLearner(l, time.Now()))
 	n.tell()

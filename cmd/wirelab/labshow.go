@@ -36,11 +36,12 @@ background, steps (name, kind, ask, unit, options, points), stages, reading.`,
 		if err != nil {
 			return err
 		}
-		l, err := who.apply(cmd, a.openNotebook())
+		l, _, err := who.learner(cmd, a.openNotebook())
 		if err != nil {
 			return err
 		}
 		page := newLabPage(s, s.Variant(l.Class, l.Name))
+		page.word = args[0]
 		out := bufio.NewWriter(a.out)
 		if asJSON {
 			enc := json.NewEncoder(out)
@@ -74,6 +75,8 @@ type labPage struct {
 	Steps      []labPageStep  `json:"steps,omitempty"`
 	Stages     []labPageStage `json:"stages,omitempty"`
 	Reading    []labReading   `json:"reading"`
+
+	word string // how the lab was named
 }
 
 type labPageStep struct {
@@ -149,9 +152,9 @@ func (p *labPage) print(out io.Writer, width int, palette *style.Palette) {
 		printItem(out, fmt.Sprintf("%3d. ", st.Number), st.Title, width)
 	}
 	p.reading(out, width, palette)
-	next := "wirelab lab run " + p.Name
+	next := "wirelab lab run " + quoted(p.word)
 	if p.Kind == sheet.Build {
-		next = "wirelab lab check " + p.Name + " -- PROGRAM"
+		next = "wirelab lab check " + quoted(p.word) + " -- PROGRAM"
 	}
 	fmt.Fprintf(out, "\n%s\n", palette.Dim.Render(cells.Visible(next)))
 }

@@ -74,7 +74,7 @@ func New(s *sheet.Sheet, l Learner, r *Record, now time.Time) *Attempt {
 	a := &Attempt{Sheet: s, Variant: s.Variant(l.Class, l.Name), Learner: l}
 	a.stops = stopsOf(s)
 	if r == nil {
-		a.record = Record{Lab: s.Name, Began: now, Changed: now}
+		a.record = Record{Steps: map[string]*Work{}, Began: now, Changed: now}
 	} else {
 		a.record = r.clone()
 		a.Revised = r.Sheet != "" && r.Sheet != s.Sum
