@@ -3,33 +3,21 @@ package soak
 import (
 	"slices"
 
+	"wirelab/internal/shrink"
 	"wirelab/labs/scenario"
 )
 
 // Shrink returns the smallest fault script that still fails, as far as leaving
 // out faults leads: without any one of them the run passes. A fault goes with
-// its end. fails must say the same of the same run; it is first asked about s.
+// its end. fails must say the same of the same run; s itself fails.
 func Shrink(s *scenario.Scenario, fails func(*scenario.Scenario) bool) *scenario.Scenario {
 	best := *s
-	left := pairs(s.Faults)
-	for size := max(1, len(left)/2); ; {
-		shrunk := false
-		for i := 0; i < len(left); {
-			without := slices.Concat(left[:i], left[min(i+size, len(left)):])
-			try := best
-			try.Faults = flatten(without)
-			if fails(&try) {
-				best, left, shrunk = try, without, true
-			} else {
-				i += size
-			}
-		}
-		if size > 1 {
-			size /= 2
-		} else if !shrunk {
-			break
-		}
-	}
+	left := shrink.List(pairs(s.Faults), func(some [][]scenario.Fault) bool {
+		try := best
+		try.Faults = flatten(some)
+		return fails(&try)
+	})
+	best.Faults = flatten(left)
 	return &best
 }
 

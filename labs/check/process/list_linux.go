@@ -1,0 +1,66 @@
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// processes lists what runs on this machine, from /proc; ok is false without it.
+func processes() (list []entry, ok bool) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, false
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, false
+	}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue
+		}
+		// pid (comm) state ppid pgrp …; the name may hold brackets and blanks.
+		i, j := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+		if i < 0 || j < i {
+			continue
+		}
+		f := strings.Fields(string(b[j+1:]))
+		if len(f) < 20 {
+			continue
+		}
+		e := entry{pid: pid, started: f[19], name: string(b[i+1 : j]), dead: f[0] == "Z" || f[0] == "X"}
+		e.parent, _ = strconv.Atoi(f[1])
+		e.group, _ = strconv.Atoi(f[2])
+		list = append(list, e)
+	}
+	return list, len(list) > 0
+}
+
+// marked reports whether id, KEY=VALUE, is in the environment.
+func (e entry) marked(id string) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", e.pid))
+	return err == nil && bytes.Contains(b, []byte(id))
+}
+
+// command returns how the process was called.
+func (e entry) command() string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", e.pid))
+	if err != nil || len(b) == 0 {
+		return e.name
+	}
+	return strings.TrimSpace(string(bytes.ReplaceAll(b, []byte{0}, []byte{' '})))
+}

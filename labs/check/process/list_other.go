@@ -1,0 +1,13 @@
+//go:build unix && !linux && !darwin
+
+package process
+
+import "syscall"
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// processes cannot list what runs here.
+func processes() (list []entry, ok bool) { return nil, false }
+
+func (e entry) marked(string) bool { return false }
+func (e entry) command() string    { return e.name }

@@ -1,0 +1,234 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"wirelab/labs/check/script"
+)
+
+// A Role is what a program of a lab is there for.
+type Role string
+
+// The roles.
+const (
+	Reference Role = "reference" // passes every stage
+	Wrong     Role = "wrong"     // fails where it says, for the reason that it says
+	Starter   Role = "starter"   // fails at the first stage, since it is unfinished
+)
+
+// A Program is source code that comes with a lab.
+type Program struct {
+	Role   Role
+	Name   string // of a wrong one: what is wrong
+	File   string // main.go, main.py
+	Source string
+
+	// Of a wrong one: the title of the stage that must fail, and words of what
+	// the checker must say.
+	FailsAt   string
+	FailsWith string
+}
+
+func (p *Program) String() string {
+	if p.Name == "" {
+		return string(p.Role) + " " + p.File
+	}
+	return fmt.Sprintf("%s %s/%s", p.Role, p.Name, p.File)
+}
+
+// A Lab is what Verify proves.
+type Lab struct {
+	Name     string
+	Stages   []*script.Stage
+	Programs []Program
+}
+
+// A Proof is what one program of a lab came to.
+type Proof struct {
+	Program *Program
+	Wrong   string  // what is not as it has to be; empty: all is well
+	Skipped string  // why it was not run: a tool that is missing
+	Result  *Result // nil: skipped, or not built
+}
+
+// VerifyOptions are how a lab is verified.
+type VerifyOptions struct {
+	Seed     uint64
+	Parallel int  // programs at a time; if zero, the number of processors
+	Tools    bool // a missing tool is wrong, not skipped
+
+	Done func(Proof) // if not nil, told of each; from one goroutine at a time
+}
+
+// Verify runs every program that comes with a lab: references have to pass,
+// wrong ones and starters have to fail where they should and with the words that
+// they should. The proofs are in the order of the programs; the error is that of
+// ctx.
+func Verify(ctx context.Context, lab *Lab, o VerifyOptions) ([]Proof, error) {
+	proofs := make([]Proof, len(lab.Programs))
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		next = make(chan int)
+	)
+	for range cmp.Or(max(o.Parallel, 0), runtime.NumCPU()) {
+		wg.Go(func() {
+			for i := range next {
+				p := prove(ctx, lab, &lab.Programs[i], o)
+				mu.Lock()
+				proofs[i] = p
+				if o.Done != nil && ctx.Err() == nil {
+					o.Done(p)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range lab.Programs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return proofs, ctx.Err()
+}
+
+// prove runs one program.
+func prove(ctx context.Context, lab *Lab, p *Program, o VerifyOptions) Proof {
+	proof := Proof{Program: p}
+	if ctx.Err() != nil {
+		return proof
+	}
+	dir, err := os.MkdirTemp("", "wirelab-verify-")
+	if err != nil {
+		proof.Wrong = err.Error()
+		return proof
+	}
+	defer os.RemoveAll(dir)
+	args, err := build(ctx, dir, p)
+	var missing *exec.Error
+	switch {
+	case errors.As(err, &missing) && !o.Tools:
+		proof.Skipped = missing.Name + " is not there"
+		return proof
+	case err != nil:
+		proof.Wrong = err.Error()
+		return proof
+	}
+	proof.Result, err = Check(ctx, Config{Lab: lab.Name, Stages: lab.Stages, Args: args, Dir: dir, Seed: o.Seed})
+	if err == nil {
+		proof.Wrong = disagrees(p, proof.Result)
+	}
+	return proof
+}
+
+// disagrees says in what a result is not what it has to be.
+func disagrees(p *Program, r *Result) string {
+	s, f := r.Failure()
+	said := "it passes"
+	if f != nil {
+		said = fmt.Sprintf("stage %d, %s: %v", s.Number, s.Title, f)
+	}
+	if r.Kind() == Unjudged {
+		return said
+	}
+	switch p.Role {
+	case Reference:
+		if f != nil {
+			return "has to pass; " + said
+		}
+	case Starter:
+		switch {
+		case f == nil || s != &r.Stages[0]:
+			return "has to fail at the first stage; " + said
+		case f.Kind == NotStarted, f.Kind == NotListening, f.Kind == Exited, f.Kind == Flooded, f.Kind == LeftChildren:
+			return "has to run and to listen, and to fail since it is unfinished; " + said
+		}
+	case Wrong:
+		if f == nil || s.Title != p.FailsAt || !strings.Contains(f.Error(), p.FailsWith) {
+			return fmt.Sprintf("has to fail at %q with %q; %s", p.FailsAt, p.FailsWith, said)
+		}
+	}
+	return ""
+}
+
+// build writes a program to a folder, and returns how to call it.
+func build(ctx context.Context, dir string, p *Program) ([]string, error) {
+	path := filepath.Join(dir, filepath.Base(p.File))
+	if err := os.WriteFile(path, []byte(p.Source), 0o644); err != nil {
+		return nil, err
+	}
+	switch filepath.Ext(p.File) {
+	case ".py":
+		return interpreter(path)
+	case ".go":
+	default:
+		return nil, fmt.Errorf("%s: want a name that ends in .go or .py", p.File)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module program\n\ngo 1.22\n"), 0o644); err != nil {
+		return nil, err
+	}
+	exe := filepath.Join(dir, "program.exe") // Windows needs the ending, others do not mind
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", exe, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GO111MODULE=on", "GOTOOLCHAIN=local", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return []string{exe}, nil
+}
+
+// interpreter returns how to call a Python program.
+func interpreter(path string) ([]string, error) {
+	name := "python3"
+	if runtime.GOOS == "windows" {
+		name = "python"
+	}
+	exe, err := exec.LookPath(name)
+	if err != nil {
+		return nil, err
+	}
+	return []string{exe, path}, nil
+}
+
+// Expected reads from the first comment of a wrong program which stage must
+// fail, and words of what the checker must say:
+//
+//	# fails: STAGE: words
+//	// fails: STAGE: words
+//
+// stages are the titles, one of which STAGE is.
+func Expected(source string, stages []string) (at, with string, err error) {
+	for line := range strings.Lines(source) {
+		line = strings.TrimSpace(line)
+		text, ok := strings.CutPrefix(line, "//")
+		if !ok {
+			if text, ok = strings.CutPrefix(line, "#"); !ok {
+				break
+			}
+		}
+		rest, ok := strings.CutPrefix(strings.TrimSpace(text), "fails:")
+		if !ok {
+			continue
+		}
+		rest = strings.TrimSpace(rest)
+		for _, title := range stages {
+			if words, ok := strings.CutPrefix(rest, title+":"); ok && strings.TrimSpace(words) != "" {
+				return title, strings.TrimSpace(words), nil
+			}
+		}
+		return "", "", fmt.Errorf("fails: %q: want STAGE: WORDS, where STAGE is one of %s", rest, strings.Join(stages, ", "))
+	}
+	return "", "", errors.New("a wrong program begins with a comment \"fails: STAGE: WORDS\": which stage must fail, and words of what the checker must say")
+}
