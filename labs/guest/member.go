@@ -201,7 +201,7 @@ func (p *process) status(s client.Status) {
 	case client.StatusOffline:
 		log.event(&scenario.Event{Kind: scenario.EventOffline, Host: host, Life: p.life, Text: "by its own wish"})
 	case client.StatusRoom:
-		e := scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch, Room: s.Room, Namespace: s.Namespace}
+		e := scenario.Event{Kind: scenario.EventRoom, Host: host, Life: p.life, Seq: s.Cursor.Seq, Epoch: s.Cursor.Epoch, Room: s.Room, Namespace: s.Namespace, Count: s.Missed}
 		if own(s.Room) {
 			e.Room, e.Direct = "", true
 		}

@@ -19,7 +19,7 @@ const (
 	EventRefused EventKind = "refused" // Host, N, Text: it was not taken, and the program knows
 	EventDeliver EventKind = "deliver" // Host, Life, From, N, Seq, Prev, Epoch, Again: the program was handed an event; N is 0 if it is no member's message
 	EventLost    EventKind = "lost"    // Host, Life, Count, Text: the program was told that so many events are lost, and why
-	EventRoom    EventKind = "room"    // Host, Life, Seq, Epoch: where the program stands in the room from here on
+	EventRoom    EventKind = "room"    // Host, Life, Seq, Epoch, Count: where the program stands in the room from here on, and how many events wait for it there
 	EventOnline  EventKind = "online"  // Host, Life, Text: connected; Text is the name
 	EventOffline EventKind = "offline" // Host, Life, Text: the connection broke, and why
 	EventFault   EventKind = "fault"   // Host, Text: a fault was done to a host
