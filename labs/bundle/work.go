@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"wirelab/labs/attempt"
+	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
 )
 
@@ -47,6 +48,57 @@ func Of(a *attempt.Attempt, made Made) (*Manifest, []Files) {
 		}
 	}
 	return m, files
+}
+
+// Redo is the way back: a new attempt gets the answers in their order, and is
+// what comes of them. Of an attempt's claims it believes only that hints and
+// solutions were looked at. An answer that makes no sense, or that comes after the
+// right one, changes nothing.
+func (m *Manifest) Redo(s *sheet.Sheet, l attempt.Learner, runs measure.Runs) (*attempt.Attempt, error) {
+	told := make(map[string]*Step, len(m.Steps))
+	for i := range m.Steps {
+		told[m.Steps[i].Name] = &m.Steps[i]
+	}
+	a := attempt.New(s, l, nil, stamp)
+	give := func(predictions bool) {
+		for _, st := range s.Steps {
+			t := told[st.Name]
+			if (st.Kind == sheet.Predict) != predictions {
+				continue
+			}
+			if t != nil {
+				for _, answer := range t.Answers {
+					a.AnswerStep(st, answer.Text, stamp)
+				}
+			}
+			if predictions || t != nil && t.Skipped {
+				a.SkipStep(st, stamp)
+			}
+		}
+	}
+	give(true)
+	if err := a.Played(runs, stamp); err != nil {
+		return nil, err
+	}
+	give(false)
+	r := a.Record()
+	for _, st := range s.Steps {
+		t := told[st.Name]
+		if t == nil {
+			continue
+		}
+		w := r.Steps[st.Name]
+		if w == nil {
+			w = &attempt.Work{Status: attempt.Open}
+			r.Steps[st.Name] = w
+		}
+		w.Hints = min(t.Hints, len(st.Hints))
+		if t.GivenUp && (w.Status == attempt.Open || w.Status == attempt.Skipped) {
+			w.Status = attempt.GivenUp
+		}
+	}
+	a = attempt.New(s, l, r, stamp)
+	return a, a.Played(runs, stamp)
 }
 
 // OfCheck returns what Write takes of what the checker said of a program. Each

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"wirelab/internal/cells"
-	"wirelab/labs"
 	"wirelab/labs/attempt"
 	"wirelab/labs/bundle"
 	"wirelab/labs/measure"
@@ -156,70 +155,31 @@ func join(words []string) string {
 // markObserved gives the bundle's answers to a new attempt, in order, and marks
 // what comes of it.
 func (g *grader) markObserved(w *work, runs measure.Runs) error {
-	a := attempt.New(w.sheet, g.learner(w), nil, labs.Start)
-	told := make(map[string]*bundle.Step)
-	for i := range w.bundle.Steps {
-		told[w.bundle.Steps[i].Name] = &w.bundle.Steps[i]
-	}
-	for _, st := range w.sheet.Steps {
-		if st.Kind != sheet.Predict {
-			continue
-		}
-		if s := told[st.Name]; s != nil && len(s.Answers) > 0 {
-			answer(a, st, s.Answers[:1])
-		}
-		a.SkipStep(st, labs.Start)
-	}
-	if err := a.Played(runs, labs.Start); err != nil {
+	a, err := w.bundle.Redo(w.sheet, g.learner(w), runs)
+	if err != nil {
 		return err
 	}
 	for _, st := range w.sheet.Steps {
-		if s := told[st.Name]; s != nil && st.Kind != sheet.Predict {
-			answer(a, st, s.Answers)
-		}
-	}
-	for _, st := range w.sheet.Steps {
-		w.mark.Steps = append(w.mark.Steps, g.step(a, st, told[st.Name]))
+		w.mark.Steps = append(w.mark.Steps, g.step(a, st))
 	}
 	g.sum(w)
-	g.claims(w, a, told)
+	g.claims(w, a)
 	return g.remember(w, a)
 }
 
-// answer gives answers to a step. One that makes no sense, or comes after the
-// right one, changes nothing.
-func answer(a *attempt.Attempt, st *sheet.Step, answers []bundle.Answer) {
-	for _, answer := range answers {
-		a.AnswerStep(st, answer.Text, labs.Start)
-	}
-}
-
 // step marks one step.
-func (g *grader) step(a *attempt.Attempt, st *sheet.Step, told *bundle.Step) Step {
+func (g *grader) step(a *attempt.Attempt, st *sheet.Step) Step {
 	work := a.Work(st)
-	s := Step{Name: st.Name, Kind: string(st.Kind), Of: st.Points, Status: work.Status, Tries: len(work.Tries)}
-	if told != nil {
-		s.Hints = min(told.Hints, len(st.Hints))
-		if told.GivenUp && s.Status != attempt.Right && st.Kind != sheet.Predict {
-			s.Status = attempt.GivenUp
-		}
-		if told.GivenUp && len(told.Answers) == 0 {
-			s.Status = attempt.GivenUp
-		}
-	}
+	s := Step{Name: st.Name, Kind: string(st.Kind), Of: st.Points, Status: work.Status, Tries: len(work.Tries), Hints: work.Hints}
 	given := make([]string, st.Parts())
 	right := 0
 	for part := range given {
 		for _, t := range work.Tries {
-			if t.Part != part {
-				continue
+			if t.Part == part && (given[part] == "" || st.Kind != sheet.Predict) {
+				given[part] = t.Given
 			}
-			given[part] = t.Given
-			if t.Right {
+			if t.Part == part && t.Right {
 				right++
-				break
-			}
-			if st.Kind == sheet.Predict {
 				break
 			}
 		}
@@ -256,29 +216,22 @@ func (g *grader) sum(w *work) {
 // claims compares the points that the bundle claims with those that the learner
 // was told for these answers. Where the sheet, the guest or the numbers are
 // others, nothing follows from a difference.
-func (g *grader) claims(w *work, a *attempt.Attempt, told map[string]*bundle.Step) {
+func (g *grader) claims(w *work, a *attempt.Attempt) {
 	if !w.trusted {
 		return
 	}
 	var off []string
-	for _, st := range w.sheet.Steps {
-		s := told[st.Name]
-		if s == nil {
+	for i := range w.bundle.Steps {
+		s := &w.bundle.Steps[i]
+		st := w.sheet.Step(s.Name)
+		if st == nil {
+			off = append(off, fmt.Sprintf("%s for %s, which is no step of the lab", number(s.Points), s.Name))
 			continue
 		}
-		status := a.Work(st).Status
-		if s.GivenUp && status != attempt.Right && status != attempt.Wrong {
-			status = attempt.GivenUp
-		}
-		if worth := bundle.Points(st, status); !alike(s.Points, worth) {
+		if worth := bundle.Points(st, a.Work(st).Status); !alike(s.Points, worth) {
 			off = append(off, fmt.Sprintf("%s for %s, whose answers are worth %s", number(s.Points), st.Name, number(worth)))
 		}
-		delete(told, st.Name)
 	}
-	for _, s := range told {
-		off = append(off, fmt.Sprintf("%s for %s, which is no step of the lab", number(s.Points), s.Name))
-	}
-	slices.Sort(off)
 	if got, _ := a.Points(); len(off) == 0 && !alike(w.bundle.Points, got) {
 		off = append(off, fmt.Sprintf("%s in all, and its answers are worth %s", number(w.bundle.Points), number(got)))
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"wirelab/labs/attempt"
-	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
 )
 
@@ -40,24 +39,13 @@ func (g *grader) remember(w *work, a *attempt.Attempt) error {
 		b := &c.Step.Blanks[c.Part]
 		t := truth{step: c.Name(), value: c.Expected.Value}
 		var err error
-		if t.reach, err = reach(b.Tolerance, c.Expected.Value, w.variant.Scope(c.Step.Run, a.Runs())); err != nil {
+		if t.reach, err = b.Tolerance.Reach(c.Expected.Value, w.variant.Scope(c.Step.Run, a.Runs())); err != nil {
 			return err
 		}
 		w.truths = append(w.truths, t)
 		w.wrongs = append(w.wrongs, wrongs(&c, a)...)
 	}
 	return nil
-}
-
-// reach returns how far from the truth an answer may be, in the base unit.
-func reach(t sheet.Tolerance, truth float64, s *measure.Scope) (float64, error) {
-	switch {
-	case t.Value != nil:
-		return t.Value.Number(s)
-	case t.Source == "":
-		return 0.01 * math.Abs(truth), nil // the sheet's default
-	}
-	return t.Share * math.Abs(truth), nil
 }
 
 // wrongs returns the answers to one part that are wrong, and that the sheet
