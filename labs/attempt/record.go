@@ -150,6 +150,24 @@ func (s Status) rank() int {
 	return slices.Index([]Status{Open, Skipped, Locked, GivenUp, Wrong, Right}, s)
 }
 
+// status returns the status of a step that two processes worked on. Of two
+// predictions that of the first counts.
+func (w *Work) status(other *Work) Status {
+	predicted := func(w *Work) bool { return w.Status == Locked || w.Status == Wrong }
+	if len(w.Tries) > 0 && len(other.Tries) > 0 && (predicted(w) || predicted(other)) {
+		switch w.Tries[0].At.Compare(other.Tries[0].At) {
+		case -1:
+			return w.Status
+		case 1:
+			return other.Status
+		}
+	}
+	if other.Status.rank() > w.Status.rank() {
+		return other.Status
+	}
+	return w.Status
+}
+
 // merge takes in what another process recorded of the same lab meanwhile.
 // Nothing that either did is lost; of predictions the first counts, and the
 // learner is where they were last.
@@ -177,9 +195,7 @@ func (r *Record) merge(other *Record) {
 			ours = &Work{Status: Open}
 			r.Steps[name] = ours
 		}
-		if theirs.Status.rank() > ours.Status.rank() {
-			ours.Status = theirs.Status
-		}
+		ours.Status = ours.status(theirs)
 		ours.Hints = max(ours.Hints, theirs.Hints)
 		ours.Tries = union(ours.Tries, theirs.Tries, func(a, b Try) int {
 			return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Input, b.Input))
