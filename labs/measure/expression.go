@@ -81,7 +81,7 @@ const (
 	// maxSource is the most bytes of an expression.
 	maxSource = 4096
 	// budget bounds how many values an evaluation may gather in lists.
-	budget = 20_000_000
+	budget = 5_000_000
 )
 
 // Compile reads an expression and checks its names and types. The error is a
@@ -275,17 +275,23 @@ func explain(source string, names Names, kind Kind, err error) error {
 		e.What = "a unit is a factor of its own in an expression: write 40*ms, not 40ms"
 	case strings.HasPrefix(e.What, "expected float64, but got "), strings.HasPrefix(e.What, "expected bool, but got "):
 		_, got, _ := strings.Cut(e.What, "but got ")
-		e.What = fmt.Sprintf("it yields %s, want %s", got, kind)
+		e.What = fmt.Sprintf("it yields %s, want %s", inWords(got), kind)
+	default:
+		e.What = inWords(e.What)
 	}
-	e.What, _, _ = strings.Cut(e.What, "\n")
-	e.What = strings.NewReplacer(
+	return e
+}
+
+// inWords puts our words in place of Go's types.
+func inWords(what string) string {
+	what, _, _ = strings.Cut(what, "\n")
+	what = strings.NewReplacer(
 		"[]*measure.Packet", "a list of packets", "[]*measure.Event", "a list of events", "[]*measure.State", "a list of TCP states",
 		"*measure.Packet", "a packet", "*measure.Event", "an event", "*measure.State", "a TCP state",
 		"[]interface {}", "a list", "interface {}", "any value", "[]float64", "a list of numbers",
-	).Replace(e.What)
-	e.What = regexp.MustCompile(`\bint\b|\bfloat64\b`).ReplaceAllString(e.What, "number")
-	e.What = regexp.MustCompile(`\bstring\b`).ReplaceAllString(e.What, "text")
-	return e
+	).Replace(what)
+	what = regexp.MustCompile(`\b(int|float64)\b`).ReplaceAllString(what, "number")
+	return regexp.MustCompile(`\bstring\b`).ReplaceAllString(what, "text")
 }
 
 // fieldError makes expr's words about a field readable.

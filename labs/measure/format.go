@@ -52,7 +52,8 @@ func plain(v float64) string {
 	case math.IsInf(v, -1):
 		return "−∞"
 	}
-	if r := math.Round(v); math.Abs(v-r) <= 1e-9*math.Max(1, math.Abs(v)) && math.Abs(r) < 1e15 {
+	// What is left of reckoning in binary is not shown.
+	if r := math.Round(v); (math.Abs(v-r) <= 1e-9*math.Abs(v) || math.Abs(v) < 1e-12) && math.Abs(r) < 1e15 {
 		return thousands(strconv.FormatFloat(r+0, 'f', 0, 64)) // +0: no −0
 	}
 	const digits = 4
