@@ -23,9 +23,9 @@ var labHelp = []string{
 	"k                the knob: change one number, and run again",
 	"q                quit; all is saved at each answer",
 	"",
-	"While you type an answer, letters are text. With ctrl they are keys: ctrl+n next,",
-	"ctrl+p back, ctrl+t hint, ctrl+s skip, ctrl+g give up, ctrl+l list, ctrl+r run,",
-	"ctrl+k knob. Or esc leaves the line, and i or enter goes back to it.",
+	"While you type an answer, letters are text. With ctrl they are keys then: ctrl+n",
+	"next, ctrl+p back, ctrl+t hint, ctrl+s skip, ctrl+g give up, ctrl+l list, ctrl+r",
+	"run, ctrl+k knob. Or esc leaves the line, and i or enter goes back to it.",
 }
 
 // sideBySideFrom is from how many cells on a question has the pictures beside it.
@@ -113,7 +113,9 @@ func (m *labModel) View() string {
 	}
 	foot := m.foot(width)
 	rows := max(m.height-2-len(foot), 1)
-	lines := append(fill(m.page.view(rows), rows), foot...)
+	// The line to type in follows the text, where there is room.
+	lines := append(m.page.view(rows), foot...)
+	lines = fill(lines, m.height-2)
 	if side {
 		lines = m.beside(lines, width)
 	}
@@ -188,7 +190,7 @@ func (m *labModel) foot(width int) (lines []string) {
 	}
 	if m.asking() {
 		m.input.want = m.want()
-		lines = append(lines, p.Dim.Render(strings.Repeat("─", width)), " "+m.input.view(width-2))
+		lines = append(lines, "", " "+m.input.view(width-2))
 	}
 	if m.said == "" {
 		return lines
@@ -198,7 +200,7 @@ func (m *labModel) foot(width int) (lines []string) {
 		ink = p.Error
 	}
 	if len(lines) == 0 {
-		lines = append(lines, p.Dim.Render(strings.Repeat("─", width)))
+		lines = append(lines, "")
 	}
 	said := cells.Wrap(cells.Visible(strings.Join(strings.Fields(m.said), " ")), width-3, width-3)
 	if most := max(m.height/4, 2); len(said) > most {
@@ -219,8 +221,7 @@ func (m *labModel) want() string {
 	part := 0
 	name := ""
 	if s.Step.Kind == sheet.Fill {
-		work := m.attempt.Work(s.Step)
-		part = min(work.Part(s.Step.Parts()), s.Step.Parts()-1)
+		part = m.part(s.Step)
 		name = s.Step.Blanks[part].Name + ": "
 	}
 	unit := s.Step.Blanks[part].Unit
@@ -244,10 +245,16 @@ func (m *labModel) keys() string {
 		return rule(m.width, []string{ink.Render(cells.Visible(m.notice))}, nil, p.Dim.Render)
 	}
 	texts := m.keyTexts()
+	var help []string
 	for i, t := range texts {
 		texts[i] = p.Dim.Render(t)
+		if strings.HasSuffix(t, " help") { // which always has room
+			help = texts[i : i+1]
+			texts = texts[:i]
+			break
+		}
 	}
-	return rule(m.width, texts, nil, p.Dim.Render)
+	return rule(m.width, texts, help, p.Dim.Render)
 }
 
 func (m *labModel) keyTexts() []string {
@@ -267,14 +274,7 @@ func (m *labModel) keyTexts() []string {
 	}
 	s := m.attempt.Stop()
 	if m.asking() && m.input.focused {
-		if s.Place == attempt.Turning {
-			return []string{"enter play", "^N next", "^P back", "tab pictures", "^L list", "esc other keys"}
-		}
-		keys := []string{"enter answer", "^T hint"}
-		if m.attempt.Ran() {
-			keys = append(keys, "tab pictures", "^G give up")
-		}
-		return append(keys, "^S skip", "^P back", "^L list", "esc other keys")
+		return m.typingTexts(s)
 	}
 	tail := []string{"p back", "l list"}
 	if m.attempt.Ran() {
@@ -300,8 +300,41 @@ func (m *labModel) keyTexts() []string {
 		keys = []string{"enter next", "tab next view"}
 	case s.Place == attempt.Done:
 		return []string{"L all labs", "l steps", "k knob", "p back", "q quit", "? help"}
+	case m.unread():
+		keys = []string{"enter more", "n next"}
 	default:
 		keys = []string{"enter next"}
 	}
 	return append(keys, tail...)
+}
+
+// typingTexts are the keys while there is a line to type in.
+func (m *labModel) typingTexts(s attempt.Stop) []string {
+	letter := func(k, what string) string {
+		if m.free() {
+			return k + " " + what
+		}
+		if k == "h" {
+			k = "t" // ctrl+h is the backspace of some terminals
+		}
+		return "^" + strings.ToUpper(k) + " " + what
+	}
+	keys := []string{"enter answer", letter("h", "hint")}
+	if s.Place == attempt.Turning {
+		keys = []string{"enter play", letter("n", "next")}
+	}
+	if m.attempt.Ran() {
+		keys = append(keys, "tab pictures")
+	}
+	if s.Place != attempt.Turning {
+		keys = append(keys, letter("s", "skip"))
+	}
+	if m.attempt.Ran() && s.Place != attempt.Turning {
+		keys = append(keys, "^G give up")
+	}
+	keys = append(keys, letter("p", "back"), letter("l", "list"))
+	if m.free() {
+		return append(keys, "q quit", "? help")
+	}
+	return append(keys, "^Q quit", "F1 help")
 }

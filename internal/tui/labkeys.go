@@ -41,15 +41,45 @@ func (m *labModel) press(k tea.KeyMsg) tea.Cmd {
 		if name == "esc" {
 			m.halt()
 			m.tell("stopped")
-			return nil
+		} else {
+			m.page.key(name)
 		}
-	case m.attempt != nil && m.asking() && m.input.focused && m.peek < 0:
+		return nil
+	case m.typed(k):
 		return m.typing(k)
 	}
 	if k.Paste {
 		return nil
 	}
 	return m.command(name)
+}
+
+// typed reports whether a key is for the line. A number begins with no letter, so
+// before one is typed letters are commands; but for g, which cannot be undone.
+func (m *labModel) typed(k tea.KeyMsg) bool {
+	if m.attempt == nil || !m.asking() || !m.input.focused || m.peek >= 0 && !m.sideBySide() {
+		return false
+	}
+	return k.Paste || !m.free() || k.Type != tea.KeyRunes || k.Alt || !strings.Contains("?hilLknpqrst", k.String())
+}
+
+// free reports whether letters are commands, though there is a line to type in.
+func (m *labModel) free() bool {
+	if m.input.value() != "" {
+		return false
+	}
+	s := m.attempt.Stop()
+	if s.Place == attempt.Turning {
+		return true
+	}
+	unit := s.Step.Blanks[m.part(s.Step)].Unit
+	return unit.Dim != measure.Words && unit.Dim != measure.Word
+}
+
+// part is the blank of a step that is asked for now.
+func (m *labModel) part(st *sheet.Step) int {
+	work := m.attempt.Work(st)
+	return max(min(work.Part(st.Parts()), len(st.Blanks)-1), 0)
 }
 
 // typing gives a key to the line, or does what it is for beside it.
@@ -183,8 +213,20 @@ func (m *labModel) enter() tea.Cmd {
 	case m.asking():
 		m.input.focused = true
 		return nil
+	case m.unread():
+		m.page.key("pgdown")
+		return nil
 	}
 	return m.next()
+}
+
+// unread reports whether there is more of a text than was in view.
+func (m *labModel) unread() bool {
+	switch m.attempt.Stop().Place {
+	case attempt.Reading, attempt.Explaining:
+		return m.page.top < m.page.last()
+	}
+	return false
 }
 
 // next goes on. Where the run is next, it begins.
@@ -421,21 +463,16 @@ func (m *labModel) ran(msg labRanMsg) tea.Cmd {
 		m.warn("the run failed: " + msg.err.Error())
 		return nil
 	}
-	now := m.cfg.Now()
 	if run.variant != nil {
 		return m.seeTurn(run.variant, msg)
 	}
-	if err := m.attempt.Played(msg.runs, now); err != nil {
+	again := m.attempt.Ran()
+	if err := m.attempt.Played(msg.runs, m.cfg.Now()); err != nil {
 		m.warn("the run cannot be measured: " + err.Error())
 		return nil
 	}
 	m.pictures = msg.pictures
-	switch {
-	case m.attempt.Stop().Place == attempt.Running:
-		if m.attempt.Next(now) == nil {
-			m.arrive()
-		}
-	case !run.quiet:
+	if again && !run.quiet {
 		m.tell("run again: the same seed gave the same run")
 	}
 	return m.changed()

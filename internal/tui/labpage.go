@@ -29,7 +29,7 @@ func (m *labModel) body(width, height int) (lines []string, from, to int) {
 	case attempt.Predicting, attempt.Asking:
 		return m.stepPage(s.Step, prose)
 	case attempt.Running:
-		lines = m.runPage(prose)
+		lines = m.runPage(width, prose)
 	case attempt.Looking:
 		if s.View == nil {
 			return []string{" " + m.palette.System.Render("This lab has no views: go on.")}, 0, 0

@@ -12,18 +12,19 @@ import (
 	labview "wirelab/labs/view"
 )
 
-func (m *labModel) runPage(width int) []string {
+func (m *labModel) runPage(width, column int) []string {
 	a, p := m.attempt, m.palette
 	lines := []string{m.head("The run"), ""}
 	switch {
 	case m.run != nil:
 		lines = append(lines, m.progress()...)
 	case !a.Ready() && !a.Ran():
-		lines = append(lines, prose("Some predictions are open. Go back to them (p), or skip them there (s). After the run it is too late to predict.", width)...)
+		lines = append(lines, prose("Some predictions are open. Go back to them (p), or skip them there (s). After the run it is too late to predict.", column)...)
 	case a.Runs() != nil:
-		lines = append(lines, prose(m.played(), width)...)
+		lines = append(lines, prose(m.played(), column)...)
+		lines = append(lines, m.outcome(width)...)
 	default:
-		lines = append(lines, prose("Your predictions are locked. Press enter: this scenario is played in an emulated network whose clock is virtual, so seconds pass at once.", width)...)
+		lines = append(lines, prose("Your predictions are locked. Press enter: this scenario is played in an emulated network whose clock is virtual, so seconds pass at once.", column)...)
 	}
 	for i := range m.sheet.Scenarios {
 		s := &m.sheet.Scenarios[i]
@@ -33,10 +34,25 @@ func (m *labModel) runPage(width int) []string {
 		}
 		lines = append(lines, "", " "+p.Dim.Render(cells.Visible(name)+":"))
 		for _, l := range strings.Split(strings.TrimRight(a.Variant.Text(s.Text), "\n"), "\n") {
-			lines = append(lines, "   "+cells.Cut(cells.Visible(strings.ReplaceAll(l, "\t", "    ")), width-2))
+			lines = append(lines, "   "+cells.Cut(cells.Visible(strings.ReplaceAll(l, "\t", "    ")), column-3))
 		}
 	}
 	return lines
+}
+
+// outcome sets the predictions beside the run.
+func (m *labModel) outcome(width int) []string {
+	var predictions []attempt.Check
+	for _, c := range m.attempt.Checks() {
+		if c.Step.Kind == sheet.Predict {
+			predictions = append(predictions, c)
+		}
+	}
+	if len(predictions) == 0 {
+		return nil
+	}
+	lines := []string{"", m.head("Your predictions"), ""}
+	return append(lines, indent(labview.Checks(predictions).Text(min(width-2, 150), m.palette))...)
 }
 
 // played says what the runs were.
