@@ -189,6 +189,9 @@ func (a *Act) validate(s *Scenario) error {
 	if server && a.Do != Says {
 		return fail("the server says things, and nothing else")
 	}
+	if a.Do == Takes && !slices.Contains(names, a.Name) {
+		return fail("nobody is named %q, want one of %s", a.Name, strings.Join(names, ", "))
+	}
 	if a.Do != Says {
 		return nil
 	}

@@ -45,6 +45,9 @@ func (s *Scenario) validateActs() error {
 	if err := s.Without.validate(); err != nil {
 		return err
 	}
+	if s.Without == SyncBeforeAck && !s.Server.Data {
+		return fmt.Errorf("scenario: without %s: the server has no disk, want data", s.Without)
+	}
 	for _, ns := range s.Server.Namespaces {
 		if err := checkRoom(ns); err != nil {
 			return fmt.Errorf("scenario: namespace %q: %w", ns, err)
