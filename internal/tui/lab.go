@@ -3,6 +3,8 @@ package tui
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -57,10 +59,7 @@ func Lab(ctx context.Context, cfg LabConfig) error {
 	err := view(ctx, m, in, out)
 	stop()
 	m.playing.Wait()
-	if serr := m.flush(); err == nil {
-		err = serr
-	}
-	return err
+	return errors.Join(err, m.flush())
 }
 
 // A labModel is the labs. It changes in Update only; what plays, draws and saves
@@ -85,7 +84,8 @@ type labModel struct {
 	option  int    // of a choice, under the cursor
 	said    string // of the last answer to the step that is shown
 	wrong   bool   // it is no praise
-	peek    int    // picture over a question; −1 is none
+	peek    int    // picture over a question, or beside it; −1 is none
+	slid    int    // first row in view of the picture beside the page
 	jump    int    // row under the cursor of the list of steps; −1: it is not shown
 	help    bool
 	page    paper
@@ -96,6 +96,7 @@ type labModel struct {
 
 	waiting []*attempt.Record // to be saved
 	saving  bool
+	unsaved error // of the last time
 	leaving bool // quit when all is saved
 
 	playing *sync.WaitGroup // of what may outlive the screen
@@ -205,7 +206,7 @@ func (m *labModel) update(msg tea.Msg) tea.Cmd {
 	case labRanMsg:
 		return m.ran(msg)
 	case labSavedMsg:
-		m.saving = false
+		m.saving, m.unsaved = false, msg.err
 		if msg.err != nil {
 			m.warn("your work could not be saved: " + msg.err.Error())
 		}
@@ -257,7 +258,7 @@ func (m *labModel) close() {
 func (m *labModel) arrive() {
 	m.input.set("")
 	m.input.focused = true
-	m.said, m.wrong, m.option, m.peek, m.jump = "", false, 0, -1, -1
+	m.said, m.wrong, m.option, m.peek, m.slid, m.jump = "", false, 0, -1, 0, -1
 }
 
 // changed keeps what the learner did.
@@ -302,14 +303,16 @@ func (m *labModel) quit() tea.Cmd {
 	return m.save()
 }
 
-// flush saves what was left when the screen ended of itself.
+// flush saves what was left when the screen ended of itself, and says what could
+// not be saved.
 func (m *labModel) flush() error {
 	for _, r := range m.waiting {
-		if err := m.cfg.Save(r); err != nil {
-			return err
-		}
+		m.unsaved = m.cfg.Save(r)
 	}
 	m.waiting = nil
+	if m.unsaved != nil {
+		return fmt.Errorf("your work could not be saved: %w", m.unsaved)
+	}
 	return nil
 }
 

@@ -129,18 +129,25 @@ func (m *labModel) View() string {
 
 // beside puts the picture that was chosen to the right of lines.
 func (m *labModel) beside(lines []string, width int) []string {
-	list := m.shownPictures()
-	at := min(max(m.peek, 0), len(list)-1)
-	right := m.picture(at, list, m.width-width-2, m.height-3)
-	if len(list) > 1 {
-		right = append([]string{" " + m.palette.Dim.Render(fmt.Sprintf("%d of %d: %s (tab)", at+1, len(list), cells.Visible(list[at].Name)))}, right...)
-	}
+	right := m.besideLines()
+	right = right[min(m.slid, max(len(right)-len(lines), 0)):]
 	bar := m.palette.Dim.Render("│")
 	for i, l := range lines {
 		lines[i] = pad(l, width) + bar
 		if i < len(right) {
 			lines[i] += right[i]
 		}
+	}
+	return lines
+}
+
+// besideLines draws the picture that stands beside the page.
+func (m *labModel) besideLines() []string {
+	list := m.shownPictures()
+	at := min(max(m.peek, 0), len(list)-1)
+	lines := m.picture(at, list, m.width-m.leftWidth()-2, m.height-3)
+	if len(list) > 1 {
+		lines = append([]string{" " + m.palette.Dim.Render(fmt.Sprintf("%d of %d: %s (tab)", at+1, len(list), cells.Visible(list[at].Name)))}, lines...)
 	}
 	return lines
 }
@@ -322,6 +329,9 @@ func (m *labModel) typingTexts(s attempt.Stop) []string {
 	keys := []string{"enter answer", letter("h", "hint")}
 	if s.Place == attempt.Turning {
 		keys = []string{"enter play", letter("n", "next")}
+		if m.turned != nil && m.input.value() == "" {
+			keys = []string{"enter next"}
+		}
 	}
 	if m.attempt.Ran() {
 		keys = append(keys, "tab pictures")

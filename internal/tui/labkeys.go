@@ -167,15 +167,22 @@ func (m *labModel) command(k string) tea.Cmd {
 			return nil
 		}
 		m.jump = m.attempt.At()
-	case "home", "end":
-		m.page.key(k)
 	default:
-		if m.choosing() {
+		if m.choosing() && k != "home" && k != "end" {
 			return m.choose(k)
 		}
-		m.page.key(k)
+		m.scroll(k)
 	}
 	return nil
+}
+
+// scroll moves the page, or, if all of it is in view, the picture beside it.
+func (m *labModel) scroll(k string) {
+	if m.sideBySide() && m.page.last() == 0 {
+		m.slid = moved(k, m.slid, len(m.besideLines()), m.height-3)
+		return
+	}
+	m.page.key(k)
 }
 
 // asking reports whether the stop has a line to type in.
@@ -316,7 +323,10 @@ func (m *labModel) submit() tea.Cmd {
 		m.said = ""
 		m.input.set("")
 	case v.Right:
-		m.said = "✓ right: " + v.Given
+		m.said = ""
+		if reply.Status == attempt.Open { // there are more blanks
+			m.said = "✓ right: " + v.Given
+		}
 		m.input.set("")
 	default:
 		m.wrong = true
@@ -348,7 +358,7 @@ func (m *labModel) choose(k string) tea.Cmd {
 	case "down":
 		m.option = min(m.option+1, max(len(options)-1, 0))
 	case "pgup", "pgdown", " ":
-		m.page.key(k)
+		m.scroll(k)
 	}
 	for i, o := range options {
 		if strings.EqualFold(o.Letter, k) {
@@ -423,6 +433,7 @@ func (m *labModel) look(back bool) tea.Cmd {
 		if m.sideBySide() {
 			first = 0
 		}
+		m.slid = 0
 		m.peek += by
 		if m.peek >= n {
 			m.peek = first
@@ -435,6 +446,9 @@ func (m *labModel) look(back bool) tea.Cmd {
 
 // turn plays what was typed for the knob.
 func (m *labModel) turn() tea.Cmd {
+	if m.turned != nil && m.input.value() == "" {
+		return m.next()
+	}
 	v, err := m.attempt.Turn(m.input.value())
 	if err != nil {
 		m.said, m.wrong = err.Error(), true

@@ -116,11 +116,12 @@ func (m *labModel) stepPage(st *sheet.Step, width int) (lines []string, from, to
 	work := a.Work(st)
 	what := map[sheet.StepKind]string{sheet.Predict: "Predict", sheet.Choice: "Choose", sheet.Fill: "Fill in", sheet.Question: "Answer"}[st.Kind]
 	what += fmt.Sprintf(", %d of %d", s.Number, s.Of)
-	sign, ink := labview.Words(work.Status)
+	head := m.head(what)
 	if work.Status != attempt.Open {
-		what += "  " + ink.Style(p).Render(sign)
+		sign, ink := labview.Words(work.Status)
+		head += "  " + ink.Style(p).Render(sign)
 	}
-	lines = append(lines, m.head(what), "")
+	lines = append(lines, head, "")
 	lines = append(lines, prose(m.filled(st.Ask, st), width)...)
 	switch st.Kind {
 	case sheet.Choice:
@@ -175,6 +176,8 @@ func (m *labModel) optionLines(st *sheet.Step, work attempt.Work, width int) (li
 			sign, ink = "▸", p.Accent
 		case !open && st.Options[o.Option].Right:
 			sign, ink = "✓", labview.Good.Style(p)
+		case tried(work, o.Text):
+			sign, ink = "✗", p.Dim
 		}
 		begin := len(lines)
 		text := cells.Wrap(cells.Visible(strings.Join(strings.Fields(o.Text), " ")), width-6, width-6)
@@ -190,6 +193,16 @@ func (m *labModel) optionLines(st *sheet.Step, work attempt.Work, width int) (li
 		}
 	}
 	return lines, from, to
+}
+
+// tried reports whether an option was chosen, and wrong.
+func tried(work attempt.Work, option string) bool {
+	for _, t := range work.Tries {
+		if !t.Right && t.Given == option {
+			return true
+		}
+	}
+	return false
 }
 
 // fillLines draws the lines with blanks: what is right stands in them, the one

@@ -28,6 +28,7 @@ func Checks(list []attempt.Check) *Table {
 		Right: []bool{false, false, true, true, true, true, false},
 		Empty: "The lab asked for no numbers.",
 		Wrap:  true,
+		Under: true,
 	}
 	apart := false
 	for i := range list {

@@ -39,6 +39,7 @@ type Table struct {
 	Empty string // what to say if there are no rows
 	Note  string // a line below
 	Wrap  bool   // text that is too wide goes on in the line below; else it is cut
+	Under bool   // in a terminal, the last column goes below its row if it does not fit beside it
 }
 
 const (
@@ -49,10 +50,22 @@ const (
 // Text returns the table as lines of at most width cells.
 func (t *Table) Text(width int, palette *style.Palette) []string {
 	rows := t.safe()
+	last := len(t.Heads) - 1
+	under := t.Under && last > 0 && natural(rows) > width
+	if under {
+		for i := range rows {
+			rows[i], rows[i][last] = rows[i][:last], Cell{rows[i][last].Text, Dim}
+		}
+	}
 	widths, hidden := t.fit(rows, width)
 	var lines []string
 	for i, row := range rows {
 		lines = append(lines, t.row(row, widths, i == 0, palette)...)
+		if row := row[:len(t.Heads)]; under && i > 0 && row[last].Text != "" {
+			for _, l := range cells.Wrap(row[last].Text, width-4, width-4) {
+				lines = append(lines, "    "+palette.Dim.Render(l))
+			}
+		}
 	}
 	below := t.below()
 	if hidden > 0 {
@@ -106,11 +119,26 @@ func (t *Table) safe() [][]Cell {
 	return rows
 }
 
+// natural is how wide a table is that has all the room it wants.
+func natural(rows [][]Cell) int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, c := range row {
+			widths[i] = max(widths[i], cells.Width(c.Text))
+		}
+	}
+	sum := max(len(widths)-1, 0) * tableGap
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
+}
+
 // fit returns how wide each column is, and how many of the last are left out
 // because not even a few cells of each have room. Columns of text give way first,
 // the widest of them first.
 func (t *Table) fit(rows [][]Cell, width int) (widths []int, hidden int) {
-	widths = make([]int, len(t.Heads))
+	widths = make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, c := range row {
 			widths[i] = max(widths[i], cells.Width(c.Text))
