@@ -65,6 +65,7 @@ Labs of the theme Build have you write a program, in any language.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		newLabCheck(a),
 		newLabList(a),
 		newLabNew(a),
 		newLabReset(a),
@@ -72,6 +73,7 @@ Labs of the theme Build have you write a program, in any language.`,
 		newLabShow(a),
 		newLabSkip(a),
 		newLabStatus(a),
+		newLabVerify(a, open),
 	)
 	return cmd
 }

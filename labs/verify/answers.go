@@ -45,6 +45,9 @@ func (f *findings) blank(v *sheet.Variant, st *sheet.Step, i int, runs measure.R
 	return shown
 }
 
+// manyTrips is from how many round trips on one more or less does not matter.
+const manyTrips = 20
+
 // exactly writes a quantity with all its digits.
 func exactly(q measure.Quantity) string {
 	if q.Unit.Name == "hex" {
@@ -111,7 +114,9 @@ func (f *findings) slips(v *sheet.Variant, st *sheet.Step, i int, want measure.Q
 		return
 	}
 	slips := map[string]float64{"twice": 2 * want.Value, "half": want.Value / 2}
-	if rtt, ok := v.Values["rtt"]; ok && want.Unit.Dim == measure.Time {
+	// A round trip counts where the answer is some round trips, not where it is a
+	// timer of seconds.
+	if rtt, ok := v.Values["rtt"]; ok && want.Unit.Dim == measure.Time && want.Value < manyTrips*rtt {
 		slips["a round trip more than"] = want.Value + rtt
 		if want.Value > rtt {
 			slips["a round trip less than"] = want.Value - rtt
@@ -134,17 +139,11 @@ func (f *findings) slips(v *sheet.Variant, st *sheet.Step, i int, want measure.Q
 // near reports whether what a run gave agrees with what theory might say.
 func (f *findings) near(v *sheet.Variant, st *sheet.Step, i int, measured, theory float64, runs measure.Runs) bool {
 	b := &st.Blanks[i]
-	spread := math.Abs(theory) * b.Spread.Share
-	if b.Spread.Value != nil {
-		x, err := b.Spread.Value.Number(v.Scope(st.Run, runs))
-		if err != nil {
-			f.add(b.Line, v, "spread"+b.Name, "step %s: its spread cannot be computed: %v", part(st, i), err)
-			return false
-		}
-		spread = x
+	ok, err := b.Spread.Within(measured, theory, v.Scope(st.Run, runs))
+	if err != nil {
+		f.add(b.Line, v, "spread"+b.Name, "step %s: its spread cannot be computed: %v", part(st, i), err)
 	}
-	// What is computed in two ways differs in the last bits.
-	return math.Abs(measured-theory) <= spread+1e-9*math.Abs(theory)
+	return ok
 }
 
 // figure compares what a run gave with what theory says.

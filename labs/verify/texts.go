@@ -1,8 +1,13 @@
 package verify
 
 import (
+	"io"
+	"strings"
+
+	"wirelab/internal/style"
 	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
+	"wirelab/labs/view"
 )
 
 // fill says that a text can be filled in.
@@ -36,5 +41,22 @@ func (f *findings) sheetTexts(v *sheet.Variant, runs measure.Runs) {
 	}
 }
 
-// views draws every picture.
-func (f *findings) views(*sheet.Variant, measure.Runs) {}
+// views draws every picture, as text and for a page.
+func (f *findings) views(v *sheet.Variant, runs measure.Runs) {
+	for _, w := range f.sheet.Views {
+		p, err := view.Draw(w, v, runs)
+		if err == nil {
+			err = p.Figure(io.Discard, "v")
+		}
+		if err != nil {
+			f.add(w.Line, v, "view", "view %s cannot be drawn: %v", w.Name, err)
+			continue
+		}
+		if strings.TrimSpace(p.Text(textWidth, textHeight, style.NewPalette(io.Discard, true))) == "" {
+			f.add(w.Line, v, "view", "view %s shows nothing", w.Name)
+		}
+	}
+}
+
+// How large a terminal views are drawn for.
+const textWidth, textHeight = 80, 24
