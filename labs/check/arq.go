@@ -19,7 +19,7 @@ const (
 	arqLatest   = time.Second            // for anything that the program has to do
 	arqSlack    = 60 * time.Millisecond  // for an ACK that is at the program's socket to be read
 	arqQuiet    = 250 * time.Millisecond // at the end: nothing is sent again
-	windowQuiet = 120 * time.Millisecond // in which no ninth datagram may come
+	windowQuiet = 60 * time.Millisecond  // in which no ninth datagram may come
 )
 
 // A tapEvent is what an ARQ peer hears of its socket.
@@ -68,6 +68,7 @@ type ours struct {
 	sent       time.Time // the last copy; zero: none
 	got        bool      // the program got one
 	unanswered time.Time // the program got a copy then, and has sent no ACK since; zero: it has
+	answered   bool      // the program has sent an ACK for it
 	acked      bool      // its ACK has reached the peer
 }
 
@@ -97,6 +98,7 @@ type peer struct {
 	full  time.Time // when the window was seen full; zero: not yet
 	only  bool      // all but the second were acknowledged, and that was not sent again yet (window)
 	since time.Time // when they were
+	again int       // copies of the second since then
 	quiet time.Time // since when all is done; zero: it is not
 }
 

@@ -83,10 +83,17 @@ func (p *peer) programGot(e tapEvent) {
 func (p *peer) take(i int, now time.Time) {
 	t := &p.theirs[i]
 	t.got = true
-	if p.held || p.only && i == missing && !t.seen.After(p.since) {
+	if p.held {
 		return
 	}
 	if p.only && i == missing {
+		// The second time: who sends all again does so then, in any case.
+		if t.seen.After(p.since) {
+			p.again++
+		}
+		if p.again < 2 {
+			return
+		}
 		p.only = false
 	}
 	p.ack(i)
@@ -97,12 +104,12 @@ func (p *peer) judgeAck(e tapEvent, n int) error {
 	answered := false
 	if p.x.Mode == script.SelectiveRepeat {
 		if n < len(p.ours) && p.ours[n].got {
-			p.ours[n].unanswered, answered = time.Time{}, true
+			p.ours[n].unanswered, p.ours[n].answered, answered = time.Time{}, true, true
 		}
 	} else {
 		for i := range p.ours {
 			if o := &p.ours[i]; i%2 == n && o.got {
-				o.unanswered, answered = time.Time{}, true
+				o.unanswered, o.answered, answered = time.Time{}, true, true
 			}
 		}
 	}
@@ -168,11 +175,11 @@ func (p *peer) judgeData(e tapEvent, n int, text string) error {
 		p.moved = e.at
 	case !t.acked.IsZero() && e.at.Sub(t.acked) > arqSlack:
 		f := p.t.fail(BreaksRule, p.s, "%s: DATA %d is sent again, %v after its ACK has come", p.l.name, n, round(e.at.Sub(t.acked)))
-		f.Got = clip(e.data, 0)
+		f.Got, f.slack = clip(e.data, 0), e.at.Sub(t.acked)/2
 		return f
 	case e.at.Sub(t.seen) < arqSoonest && t.acked.IsZero():
 		f := p.t.fail(TooEarly, p.s, "%s: DATA %d is sent again after %v; the timeout is %v, and less than %v is too early", p.l.name, n, round(e.at.Sub(t.seen)), arqTimeout, arqSoonest)
-		f.Got = clip(e.data, 0)
+		f.Got, f.slack = clip(e.data, 0), arqSoonest-e.at.Sub(t.seen)
 		return f
 	}
 	t.seen = e.at
@@ -228,7 +235,7 @@ func (p *peer) overdue(now time.Time) error {
 		n := p.number(i)
 		f := p.t.fail(NeverAnswers, p.s, "%s: DATA %d has come to the program, and no ACK %d within %v", p.l.name, n, n, arqLatest)
 		switch {
-		case o.acked:
+		case o.answered:
 			f.What += ": one that comes again has to be acknowledged again"
 		case i > p.delivered():
 			f.What += fmt.Sprintf(": DATA %d is missing, and what comes after it has to be kept and acknowledged by itself", p.number(p.delivered()))

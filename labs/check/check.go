@@ -125,7 +125,7 @@ func (c *checker) stage(ctx context.Context, stage *script.Stage) StageResult {
 		if o.failure == nil && o.fault == nil {
 			r.Trials = stage.Faults.Trials
 		}
-	} else if o.failure != nil {
+	} else if o.failure != nil && stage.Transport == script.UDP {
 		o.failure.Ladder = draw(stage, o, nil)
 	}
 	r.Took = time.Since(began)
@@ -148,20 +148,21 @@ func (c *checker) judge(ctx context.Context, stage *script.Stage, faults []Fault
 		if o.fault != nil || o.failure == nil {
 			return o
 		}
-		if worst = c.lag.worst(o.began, o.ended); worst <= tolerated(o.failure.Kind) {
+		if worst = c.lag.worst(o.began, o.ended); worst <= tolerated(o.failure) {
 			return o
 		}
 	}
 	return outcome{fault: fmt.Errorf("this machine was too busy: a timer came %v late", round(worst))}
 }
 
-// tolerated is how late our own clock may be for a verdict to be taken.
-func tolerated(k Kind) time.Duration {
-	switch k {
-	case TooEarly, BreaksRule:
-		return 40 * time.Millisecond
+// tolerated is how late our own timers may have been for a verdict to be taken.
+func tolerated(f *Failure) time.Duration {
+	if f.slack > 0 {
+		return max(f.slack, lagTick)
+	}
+	switch f.Kind {
 	case TooLate, NeverAnswers, NotClosed, Refuses, NotListening:
 		return 300 * time.Millisecond
 	}
-	return time.Hour
+	return time.Hour // not about time
 }

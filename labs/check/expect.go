@@ -97,12 +97,11 @@ func (t *talk) missing(s *script.Step, l *line, why cause, want []byte, got int)
 // clip returns the beginning of b, beyond the place at.
 func clip(b []byte, at int) []byte { return bytes.Clone(b[:min(len(b), at+shownBytes)]) }
 
-// arrival judges when the first byte of what had to come was there, and returns
-// until when to wait for the rest of it.
+// early judges when the first byte of what had to come was there.
 func (t *talk) early(s *script.Step, g gram) error {
 	if s.After > 0 && g.at.Before(t.mark.Add(s.After)) {
 		f := t.fail(TooEarly, s, "it came after %v; it must not come before %v", round(g.at.Sub(t.mark)), s.After)
-		f.Got = clip(g.data, 0)
+		f.Got, f.slack = clip(g.data, 0), t.mark.Add(s.After).Sub(g.at)
 		return f
 	}
 	return nil

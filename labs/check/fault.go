@@ -69,6 +69,10 @@ func drawFaults(f script.Faults, seed uint64, stage, trial int, up, down int) []
 		}
 		// What is resent comes on top of what a run without faults has.
 		n := uint64(1 + r.IntN(max(1, most+most/4)))
+		if k := len(all); k > 0 && r.IntN(2) == 0 {
+			// Mistakes often need two faults close to each other.
+			n = all[k-1].Rule.First + uint64(r.IntN(4))
+		}
 		x.Rule = impair.Rule{Do: deeds[r.IntN(len(deeds))], First: n, Last: n}
 		if x.Rule.Do == impair.Delay {
 			x.Rule.By = max(f.Late/4, time.Millisecond) + time.Duration(r.Int64N(int64(f.Late-f.Late/4)+1)).Round(time.Millisecond)

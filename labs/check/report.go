@@ -76,31 +76,9 @@ func (f *Failure) Write(w io.Writer, width int, p *style.Palette) error {
 	if f.Text != "" {
 		r.field("statement", fmt.Sprintf("%s   (line %d of the lab)", f.Text, f.Line))
 	}
-	switch {
-	case f.WantText != "":
-		r.field("expected", f.WantText)
-	case f.compared || len(f.Want) > 0:
-		r.field("expected", quote(f.Want, 96))
-	}
-	switch {
-	case f.compared || len(f.Got) > 0:
-		r.field("came", quote(f.Got, 96))
-	case f.WantText != "" && f.Kind != TooLate:
-		r.field("came", "nothing")
-	}
-	switch {
-	case f.compared && f.At < len(f.Got):
-		want := "nothing"
-		if f.At < len(f.Want) {
-			want = fmt.Sprintf("%02x", f.Want[f.At])
-		}
-		r.field("first wrong", fmt.Sprintf("byte %d: want %s, came %02x", f.At+1, want, f.Got[f.At]))
-		r.block(hexdump(f.Got, f.At))
-	case len(f.Got) > 0 && !plainText(f.Got):
-		r.block(hexdump(f.Got, -1))
-	}
+	f.writeVerdict(r)
 	if f.Waited > 0 {
-		r.field("after", fmt.Sprintf("%v of this statement", round(f.Waited)))
+		r.field("waited", round(f.Waited).String())
 	}
 	if f.Random {
 		f.writeFaults(r)
@@ -125,6 +103,41 @@ func (f *Failure) Write(w io.Writer, width int, p *style.Palette) error {
 	}
 	_, err := io.WriteString(w, r.b.String())
 	return err
+}
+
+// writeVerdict writes what was expected, what came, and where they differ.
+func (f *Failure) writeVerdict(r *writer) {
+	switch {
+	case f.WantText != "":
+		r.field("expected", f.WantText)
+	case f.compared || len(f.Want) > 0:
+		r.field("expected", quote(f.Want, 96))
+	}
+	switch {
+	case f.compared || len(f.Got) > 0:
+		r.field("came", quote(f.Got, 96))
+	case f.WantText != "" && f.Kind != TooLate:
+		r.field("came", "nothing")
+	}
+	switch {
+	case f.compared && f.At < len(f.Got):
+		want := "nothing"
+		if f.At < len(f.Want) {
+			want = fmt.Sprintf("%02x", f.Want[f.At])
+		}
+		r.field("first wrong", fmt.Sprintf("byte %d: want %s, came %02x", f.At+1, want, f.Got[f.At]))
+		r.block(hexdump(f.Got, f.At))
+	case len(f.Got) > 0 && !plainText(f.Got):
+		r.block(hexdump(f.Got, -1))
+	}
+}
+
+// words returns the verdict as text without line breaks within a field: what the
+// comment of a wrong program is held against.
+func (f *Failure) words() string {
+	r := &writer{width: 1 << 20, p: style.NewPalette(io.Discard, true)}
+	f.writeVerdict(r)
+	return f.Error() + "\n" + r.b.String()
 }
 
 // writeFaults writes under which faults it fails.

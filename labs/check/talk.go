@@ -77,13 +77,29 @@ func (c *checker) converse(ctx context.Context, stage *script.Stage, faults []Fa
 	o.failure = leftBehind(o.failure, p)
 	if o.failure != nil {
 		o.failure.Output = output
-		o.failure.Hints = stage.Hints
+		o.failure.Hints = hints(o.failure.Kind, stage)
 		if o.failure.Before == nil {
 			o.failure.Before = t.log.last(shownBefore)
 		}
 	}
 	o.ups, o.downs = t.log.datagrams()
 	return o
+}
+
+// hints returns what helps: the stage's own, unless the program did not get as
+// far as the conversation.
+func hints(k Kind, stage *script.Stage) []string {
+	switch k {
+	case NotStarted:
+		return []string{"Call it as you would here without Wirelab: ./program, python3 main.py, go run . ..."}
+	case NotListening:
+		return []string{"Read the port from the environment variable PORT, as a number, and listen on 127.0.0.1. Does the program print an error?"}
+	case Flooded:
+		return []string{"Is there a loop that prints without waiting for anything?"}
+	case LeftChildren:
+		return []string{"Do not fork into the background, nor start a session of your own (setsid): whoever stops the program has to reach all of it."}
+	}
+	return stage.Hints
 }
 
 // leftBehind takes in what the program has left behind.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"sync"
 	"time"
 )
@@ -23,7 +24,7 @@ type Exchange struct {
 
 	Arrived []time.Duration // of datagrams: none is lost, two is twice
 	Lost    string          // why
-	Again   bool            // the same as one before in this direction
+	Again   bool            // a DATA that was sent before
 }
 
 // A transcript is what passed, in order.
@@ -53,7 +54,8 @@ func (tr *transcript) add(t time.Time, e Exchange, data []byte) *Exchange {
 		}
 	}
 	e.Data = append([]byte(nil), data[:min(len(data), maxShown)]...)
-	if e.Over {
+	if e.Over && bytes.HasPrefix(data, []byte("DATA ")) {
+		// Other texts, such as an ACK, are often the same and new.
 		key := e.Name + string(data)
 		if e.Up {
 			key = ">" + key

@@ -117,7 +117,7 @@ func (c *checker) shrink(ctx context.Context, stage *script.Stage, faults []Faul
 	if len(failing) > 0 {
 		best = failing[0]
 	}
-	small := shrink.List(faults, func(some []Fault) bool {
+	still := func(some []Fault) bool {
 		if tried >= shrinkTries || time.Now().After(end) || ctx.Err() != nil {
 			return false
 		}
@@ -127,10 +127,10 @@ func (c *checker) shrink(ctx context.Context, stage *script.Stage, faults []Faul
 		if len(bad) == 0 {
 			return false
 		}
-		best = bad[0]
-		failing, judged = bad, -1
+		best, judged = bad[0], -1
 		return true
-	})
+	}
+	small := soonest(shrink.List(faults, still), still)
 	if judged != repeats {
 		failing, judged = c.repeat(ctx, stage, small, repeats)
 		if len(failing) > 0 {
@@ -145,4 +145,21 @@ func (c *checker) shrink(ctx context.Context, stage *script.Stage, faults []Faul
 	f.Ladder = draw(stage, best, small)
 	best.failure = &f
 	return best
+}
+
+// soonest moves faults to the beginning, as far as it still fails: the picture
+// gets shorter.
+func soonest(faults []Fault, still func([]Fault) bool) []Fault {
+	for i := range faults {
+		for n := uint64(1); n <= 3 && n < faults[i].Rule.First; n++ {
+			try := slices.Clone(faults)
+			try[i].Rule.First, try[i].Rule.Last = n, n
+			taken := slices.ContainsFunc(faults, func(f Fault) bool { return f.Up == try[i].Up && f.Rule.First == n })
+			if !taken && still(try) {
+				faults = try
+				break
+			}
+		}
+	}
+	return faults
 }

@@ -15,7 +15,7 @@ const (
 	Passed       Kind = "passed"
 	NotStarted   Kind = "does not start"
 	NotListening Kind = "does not listen"
-	Exited       Kind = "exits"
+	Exited       Kind = "exited"
 	Flooded      Kind = "floods its output"
 	LeftChildren Kind = "leaves children behind"
 	NeverAnswers Kind = "never answers"
@@ -48,6 +48,8 @@ type Failure struct {
 	WantText  string
 	At        int
 	compared  bool
+
+	slack time.Duration // the verdict stands if no timer here was later than that; 0: see tolerated
 
 	Waited time.Duration // since the statement began
 	Before []Exchange    // what passed up to then, the last ones

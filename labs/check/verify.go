@@ -31,6 +31,7 @@ type Program struct {
 	Name   string // of a wrong one: what is wrong
 	File   string // main.go, main.py
 	Source string
+	Line   int // of the source's first line in the lab's file
 
 	// Of a wrong one: the title of the stage that must fail, and words of what
 	// the checker must say.
@@ -63,7 +64,7 @@ type Proof struct {
 // VerifyOptions are how a lab is verified.
 type VerifyOptions struct {
 	Seed     uint64
-	Parallel int  // programs at a time; if zero, the number of processors
+	Parallel int  // programs at a time; if zero, twice the number of processors: they wait most of the time
 	Tools    bool // a missing tool is wrong, not skipped
 
 	Done func(Proof) // if not nil, told of each; from one goroutine at a time
@@ -80,7 +81,7 @@ func Verify(ctx context.Context, lab *Lab, o VerifyOptions) ([]Proof, error) {
 		mu   sync.Mutex
 		next = make(chan int)
 	)
-	for range cmp.Or(max(o.Parallel, 0), runtime.NumCPU()) {
+	for range cmp.Or(max(o.Parallel, 0), 2*runtime.NumCPU()) {
 		wg.Go(func() {
 			for i := range next {
 				p := prove(ctx, lab, &lab.Programs[i], o)
@@ -153,7 +154,7 @@ func disagrees(p *Program, r *Result) string {
 			return "has to run and to listen, and to fail since it is unfinished; " + said
 		}
 	case Wrong:
-		if f == nil || s.Title != p.FailsAt || !strings.Contains(f.Error(), p.FailsWith) {
+		if f == nil || s.Title != p.FailsAt || !strings.Contains(f.words(), p.FailsWith) {
 			return fmt.Sprintf("has to fail at %q with %q; %s", p.FailsAt, p.FailsWith, said)
 		}
 	}
@@ -200,35 +201,4 @@ func interpreter(path string) ([]string, error) {
 		return nil, err
 	}
 	return []string{exe, path}, nil
-}
-
-// Expected reads from the first comment of a wrong program which stage must
-// fail, and words of what the checker must say:
-//
-//	# fails: STAGE: words
-//	// fails: STAGE: words
-//
-// stages are the titles, one of which STAGE is.
-func Expected(source string, stages []string) (at, with string, err error) {
-	for line := range strings.Lines(source) {
-		line = strings.TrimSpace(line)
-		text, ok := strings.CutPrefix(line, "//")
-		if !ok {
-			if text, ok = strings.CutPrefix(line, "#"); !ok {
-				break
-			}
-		}
-		rest, ok := strings.CutPrefix(strings.TrimSpace(text), "fails:")
-		if !ok {
-			continue
-		}
-		rest = strings.TrimSpace(rest)
-		for _, title := range stages {
-			if words, ok := strings.CutPrefix(rest, title+":"); ok && strings.TrimSpace(words) != "" {
-				return title, strings.TrimSpace(words), nil
-			}
-		}
-		return "", "", fmt.Errorf("fails: %q: want STAGE: WORDS, where STAGE is one of %s", rest, strings.Join(stages, ", "))
-	}
-	return "", "", errors.New("a wrong program begins with a comment \"fails: STAGE: WORDS\": which stage must fail, and words of what the checker must say")
 }
