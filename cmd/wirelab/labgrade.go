@@ -118,7 +118,8 @@ func (a *app) labGrade(ctx context.Context, args []string, f *labGradeFlags, ope
 	player := &gradePlayer{open: open, progress: p}
 	defer player.close()
 	o.Guest, o.Play = guestSum(), player.play
-	o.Progress = func(done, total int, what string) { p.running(done, total, what) }
+	began := time.Now()
+	o.Progress = func(done, total int, _ string) { p.say(fmt.Sprintf("%d of %d bundles", done, total), began) }
 	r, err := grade.Grade(ctx, files, o)
 	if player.err != nil {
 		return player.err

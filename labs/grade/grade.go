@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -416,7 +417,7 @@ func (g *grader) rows(r *Result) {
 	for _, row := range rows {
 		l := Learner{Name: strings.TrimSpace(row.learner.Name), Marks: row.marks}
 		if row.file != "" {
-			l.Name = "(no name) " + row.file
+			l.Name = "(no name) " + filepath.Base(row.file)
 		}
 		for i, lab := range r.Labs {
 			l.Of += lab.Weight * lab.Of

@@ -42,6 +42,9 @@ type Step struct {
 	Of     float64        `json:"of"`
 }
 
+// stageKind is the kind of a step that is a stage of a lab to build.
+const stageKind = "stage"
+
 // A Kind is what sort of thing a finding is.
 type Kind string
 
@@ -194,6 +197,9 @@ func (g *grader) step(a *attempt.Attempt, st *sheet.Step) Step {
 		s.Points = st.Points * float64(right) / float64(len(given))
 	}
 	s.Points = max(0, s.Points-g.HintCost*st.Points*float64(s.Hints))
+	if s.Tries > 0 && (s.Status == attempt.Open || s.Status == attempt.Skipped) {
+		s.Status = attempt.Wrong // to a learner it is open: there is a next try
+	}
 	return s
 }
 
@@ -204,7 +210,7 @@ func (g *grader) sum(w *work) {
 		s := &w.mark.Steps[i]
 		w.mark.Points += s.Points
 		w.mark.Of += s.Of
-		if s.Tries == 0 && (s.Status == attempt.Open || s.Status == attempt.Skipped) {
+		if s.Status == attempt.Open || s.Status == attempt.Skipped {
 			open++
 		}
 	}
@@ -247,7 +253,7 @@ func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a),
 func (g *grader) markBuild(w *work) {
 	c, m := w.bundle.Check, w.mark
 	for _, stage := range w.sheet.Stages {
-		s := Step{Name: cmp.Or(stage.Title, fmt.Sprintf("stage %d", stage.Number)), Kind: "stage", Of: 1, Status: attempt.Open}
+		s := Step{Name: cmp.Or(stage.Title, fmt.Sprintf("stage %d", stage.Number)), Kind: stageKind, Of: 1, Status: attempt.Open}
 		if stage.Number <= c.Passed {
 			s.Status, s.Points = attempt.Right, 1
 		}
