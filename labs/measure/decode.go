@@ -18,18 +18,24 @@ import (
 type decoder struct {
 	names map[netip.Addr]string
 	list  []Packet
-	sent  map[place][]int // packets at their sender's end that were not seen further on
+	sent  map[place]*same
 	flows map[flow]*way
 }
 
-// A place is where a packet was seen and which it is: by its number, or by its
-// bytes where the capture gives none.
+// A place is what packets have in common at all vantage points of a link: their
+// number, or their bytes where the capture gives none.
 type place struct {
 	link int // of its host
 	up   bool
-	step int // which vantage point waits for it
 	id   uint64
 	data string
+}
+
+// Same are the packets of one place, in the order in which they were sent: one,
+// but for copies that were made on a link before, and without numbers.
+type same struct {
+	list []int
+	next [perLink]int // by vantage point, which of the list is awaited there
 }
 
 // A flow is one direction of a conversation on one link.
@@ -88,7 +94,7 @@ func decode(s *scenario.Scenario, capture []byte) ([]Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{names: addresses(s), sent: make(map[place][]int), flows: make(map[flow]*way)}
+	d := &decoder{list: make([]Packet, 0, len(capture)/2000), names: addresses(s), sent: make(map[place]*same), flows: make(map[flow]*way)}
 	var p packets.Packet
 	var h packets.Headers
 	for {
@@ -116,34 +122,31 @@ func (d *decoder) take(p *packets.Packet, h *packets.Headers, host string, captu
 	if p.ID == 0 {
 		at.data = string(p.Data)
 	}
-	switch {
-	case role != link && out: // its sender's end
+	q := d.sent[at]
+	if role != link && out { // its sender's end
 		d.add(p, h, host, n, up, capture)
-		i := len(d.list) - 1
-		for _, step := range [...]int{link, far} {
-			at.step = step
-			d.sent[at] = append(d.sent[at], i)
+		if q == nil {
+			q = new(same)
+			d.sent[at] = q
 		}
-	case role == link:
-		at.step = link
-		i, ok := d.pop(at)
-		if !ok {
-			return
-		}
-		k := &d.list[i]
+		q.list = append(q.list, len(d.list)-1)
+		return
+	}
+	if q == nil {
+		return
+	}
+	step := link
+	if role != link {
+		step = far
+	}
+	k := &d.list[d.pass(q, step)]
+	switch {
+	case step == link:
 		k.Fate = p.Comment
 		k.Lost = strings.HasPrefix(p.Comment, "lost")
+	case p.Comment != "": // it goes no further
+		k.Lost, k.Fate = true, p.Comment
 	default:
-		at.step = far
-		i, ok := d.pop(at)
-		if !ok {
-			return
-		}
-		k := &d.list[i]
-		if p.Comment != "" { // it goes no further
-			k.Lost, k.Fate = true, p.Comment
-			return
-		}
 		k.Copies++
 		if k.Arrived < 0 {
 			k.Arrived = labs.Since(p.Time).Seconds()
@@ -151,23 +154,15 @@ func (d *decoder) take(p *packets.Packet, h *packets.Headers, host string, captu
 	}
 }
 
-// pop returns the packet that is seen further on at a place: the oldest of those
-// that look alike. The last stays, for copies of it.
-func (d *decoder) pop(at place) (int, bool) {
-	waiting := d.sent[at]
-	for len(waiting) > 1 {
-		i := waiting[0]
-		if at.step == far && d.list[i].Lost {
-			waiting = waiting[1:]
-			continue
-		}
-		d.sent[at] = waiting[1:]
-		return i, true
+// pass returns which packet is seen at a vantage point: the one that is awaited
+// there next, or else a copy of the last.
+func (d *decoder) pass(q *same, step int) int {
+	i := q.next[step]
+	for step == far && i < len(q.list)-1 && d.list[q.list[i]].Lost {
+		i++
 	}
-	if len(waiting) == 0 {
-		return 0, false
-	}
-	return waiting[0], true
+	q.next[step] = i + 1 // beyond the end: copies
+	return q.list[min(i, len(q.list)-1)]
 }
 
 // add lists a packet that its sender's end saw.

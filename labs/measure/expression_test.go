@@ -14,8 +14,8 @@ func made() *Run {
 	return &Run{
 		Scenario: &scenario.Scenario{Record: []string{"ana"}},
 		Packets: []Packet{
-			{N: 1, T: 0, Arrived: 0.02, Host: "ana", Up: true, From: "ana", To: "bo", Proto: "tcp", Size: 60, Syn: true, MSS: 1460},
-			{N: 2, T: 0.02, Arrived: 0.04, Host: "ana", From: "bo", To: "ana", Proto: "tcp", Size: 60, Syn: true, IsAck: true},
+			{N: 1, T: 0, Arrived: 0.02, Copies: 1, Host: "ana", Up: true, From: "ana", To: "bo", Proto: "tcp", Size: 60, Syn: true, MSS: 1460},
+			{N: 2, T: 0.02, Arrived: 0.04, Copies: 1, Host: "ana", From: "bo", To: "ana", Proto: "tcp", Size: 60, Syn: true, IsAck: true},
 			{N: 3, T: 0.04, Arrived: -1, Host: "ana", Up: true, From: "ana", To: "bo", Proto: "tcp", Size: 1500, Len: 1448, Seq: 1, Lost: true},
 		},
 		Events: []Event{

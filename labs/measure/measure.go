@@ -41,7 +41,7 @@ type Runs map[string]*Run
 type Packet struct {
 	N       int     `expr:"n"`       // its place among the packets, from 1
 	T       float64 `expr:"t"`       // when it was sent
-	Arrived float64 `expr:"arrived"` // when the other end had it; −1: it never did
+	Arrived float64 `expr:"arrived"` // when the link's other end had it; −1: it never did
 	Host    string  `expr:"host"`    // whose link it was
 	Up      bool    `expr:"up"`      // away from that host
 	From    string  `expr:"from"`    // host, or its address if it has no name
@@ -63,7 +63,7 @@ type Packet struct {
 	Lost    bool    `expr:"lost"` // it did not reach the program's host
 	Fate    string  `expr:"fate"` // what became of it, in words; empty: nothing special
 	Again   bool    `expr:"again"`
-	Copies  int     `expr:"copies"`  // how often it arrived
+	Copies  int     `expr:"copies"`  // how often it arrived; 0: it never did
 	Frag    int     `expr:"frag"`    // offset of a fragment in its datagram
 	More    bool    `expr:"more"`    // more fragments follow
 	Payload string  `expr:"payload"` // bytes, as they are

@@ -136,7 +136,7 @@ func (r *Run) survey() *view {
 		return filter(v.Packets, func(p *Packet) bool { return p.From == host && own(p, host) })
 	}
 	v.Received = func(host string) []*Packet {
-		return filter(v.Packets, func(p *Packet) bool { return p.To == host && own(p, host) && p.Arrived >= 0 })
+		return filter(v.Packets, func(p *Packet) bool { return p.To == host && own(p, host) && p.Copies > 0 })
 	}
 	v.Between = func(a, b string) []*Packet {
 		return filter(v.Packets, func(p *Packet) bool {
