@@ -46,6 +46,7 @@ func (r *Run) add(e *scenario.Event) {
 	r.Events = append(r.Events, Event{
 		T: t, Kind: string(e.Kind), Host: e.Host, Life: e.Life, From: e.From, N: e.N, Size: e.Size,
 		Seq: int(e.Seq), Prev: int(e.Prev), Again: e.Again, Tries: e.Tries, Count: int(e.Count), Text: e.Text,
+		Room: e.Room, Namespace: e.Namespace, Direct: e.Direct, Volatile: e.Volatile, Form: string(e.Form), To: e.To,
 		Sock: e.Sock, Do: e.Do, Local: e.Local, Remote: e.Remote, Total: int(e.Total),
 	})
 }
@@ -153,7 +154,11 @@ func (r *Run) survey() *view {
 			return filter(v.Events, func(e *Event) bool { return e.Kind == string(kind) && e.Host == host })
 		}
 	}
-	v.Delivered, v.Emitted, v.Acked = of(scenario.EventDeliver), of(scenario.EventEmit), of(scenario.EventAcked)
+	v.Emitted, v.Acked = of(scenario.EventEmit), of(scenario.EventAcked)
+	// What the server itself tells, such as who has come, is no message.
+	v.Delivered = func(host string) []*Event {
+		return filter(of(scenario.EventDeliver)(host), func(e *Event) bool { return e.N > 0 })
+	}
 	v.States = func(host ...string) []*State {
 		if len(host) == 0 {
 			return states
