@@ -74,24 +74,30 @@ type Packet struct {
 
 // An Event is one line of the run's event stream (see labs/EVENTS.md).
 type Event struct {
-	T      float64 `expr:"t"`
-	Kind   string  `expr:"ev"`
-	Host   string  `expr:"host"`
-	Life   int     `expr:"life"`
-	From   string  `expr:"from"`
-	N      int     `expr:"n"`
-	Size   int     `expr:"size"`
-	Seq    int     `expr:"seq"`
-	Prev   int     `expr:"prev"`
-	Again  bool    `expr:"again"`
-	Tries  int     `expr:"tries"`
-	Count  int     `expr:"count"`
-	Text   string  `expr:"text"`
-	Sock   string  `expr:"sock"`   // the name that the scenario's text gives the socket
-	Do     string  `expr:"do"`     // what happened to it
-	Local  string  `expr:"local"`  // that socket's address and port
-	Remote string  `expr:"remote"` // and its peer's
-	Total  int     `expr:"total"`  // bytes that passed the socket this way so far
+	T         float64 `expr:"t"`
+	Kind      string  `expr:"ev"`
+	Host      string  `expr:"host"`
+	Life      int     `expr:"life"`
+	From      string  `expr:"from"`
+	N         int     `expr:"n"`
+	Size      int     `expr:"size"`
+	Seq       int     `expr:"seq"`
+	Prev      int     `expr:"prev"`
+	Again     bool    `expr:"again"`
+	Tries     int     `expr:"tries"`
+	Count     int     `expr:"count"`
+	Text      string  `expr:"text"`
+	Room      string  `expr:"room"`     // of the chat; empty: the whole namespace
+	Namespace string  `expr:"ns"`       // empty: the default one
+	Direct    bool    `expr:"direct"`   // for this member alone
+	Volatile  bool    `expr:"volatile"` // not stored
+	Form      string  `expr:"form"`     // of an emit
+	To        string  `expr:"to"`       // of an emit: whom it was said to, in the scenario's words
+	Sock      string  `expr:"sock"`     // the name that the scenario's text gives the socket
+	Do        string  `expr:"do"`       // what happened to it
+	Local     string  `expr:"local"`    // that socket's address and port
+	Remote    string  `expr:"remote"`   // and its peer's
+	Total     int     `expr:"total"`    // bytes that passed the socket this way so far
 }
 
 // A State is one end of a TCP connection at an instant.
