@@ -193,6 +193,7 @@ func TestNoSheet(t *testing.T) {
 // FuzzParse: no file makes Parse panic; a mistake has a line of the file.
 func FuzzParse(f *testing.F) {
 	f.Add(handshake(f))
+	f.Add(upper(f))
 	f.Add("title: x\nkind: build\ntheme: Build\n-- aims --\na\n-- stage 1 x --\ntransport: tcp\n\nopen a\n-- wrong/x/main.py --\n# fails: x: y\n")
 	f.Add("-- step a --\nkind: fill\nline: [x] {1 | ms}\nblank: x = 1 | s\n")
 	f.Add("-- variables --\na = pick 1 2\nb = range 1 5 1\nc = a*b | ms\n-- scenario --\nhost {a}\n-- knob --\nvariable: a\nvalues: 1 2\nask: {a}\n")
