@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"wirelab/labs/attempt"
 	"wirelab/labs/measure"
@@ -101,10 +102,17 @@ func (m *Manifest) Redo(s *sheet.Sheet, l attempt.Learner, runs measure.Runs) (*
 	return a, a.Played(runs, stamp)
 }
 
+// maxVerdict bounds what the checker's words take in a bundle, in bytes.
+const maxVerdict = 16 << 10
+
 // OfCheck returns what Write takes of what the checker said of a program. Each
 // stage is one point.
 func OfCheck(s *sheet.Sheet, l attempt.Learner, made Made, c Check) *Manifest {
 	m := manifest(s, Build, l, made)
+	if len(c.Verdict) > maxVerdict {
+		c.Verdict = c.Verdict[:maxVerdict] + "…" // a program may have said much
+	}
+	c.Verdict = strings.ToValidUTF8(c.Verdict, "\ufffd")
 	m.Seed, m.Check = c.Seed, &c
 	m.Points, m.Of = float64(c.Passed), float64(c.Stages)
 	m.Verdict = fmt.Sprintf("%d of %d stages passed", c.Passed, c.Stages)

@@ -92,7 +92,16 @@ func (s *Step) gradescope(weight float64) scopeTest {
 	if s.Given != "" {
 		words = append(words, "your answer: "+s.Given)
 	}
-	words = append(words, string(s.Status))
+	switch {
+	case s.Kind == stageKind && s.Status == attempt.Right:
+		words = append(words, "passed")
+	case s.Kind == stageKind:
+		words = append(words, "not passed")
+	case s.Status == attempt.Open, s.Status == attempt.Skipped:
+		words = append(words, "not answered")
+	default:
+		words = append(words, string(s.Status))
+	}
 	if s.Hints > 0 {
 		words = append(words, fmt.Sprintf("hints: %d", s.Hints))
 	}

@@ -172,7 +172,7 @@ func (l *Lab) build(p *part) {
 		p.Stages = append(p.Stages, stage{st.Number, line(st.Title), st.Number <= l.Passed})
 	}
 	p.got, p.of = float64(l.Passed), float64(len(l.Sheet.Stages))
-	p.State, p.Verdict = "not finished", line(l.Verdict)
+	p.State, p.Verdict = "not finished", lines(l.Verdict)
 	if l.Passed >= len(l.Sheet.Stages) {
 		p.State = "finished"
 		p.Explanation = template.HTML(view.ProseHTML(l.Sheet.Variant("", "").Text(l.Sheet.Explanation)))
@@ -327,6 +327,15 @@ func quantity(s *sheet.Sheet, variable string, value float64) string {
 
 // line makes text one line that is safe for the eye.
 func line(s string) string { return cells.Visible(strings.Join(strings.Fields(s), " ")) }
+
+// lines makes each line of a text safe for the eye.
+func lines(s string) string {
+	all := strings.Split(strings.TrimSpace(s), "\n")
+	for i := range all {
+		all[i] = cells.Visible(strings.TrimRight(all[i], "\r"))
+	}
+	return strings.Join(all, "\n")
+}
 
 // number writes points with at most two decimals, and none that it does not need.
 func number(v float64) string {
