@@ -22,6 +22,13 @@ func arqProgram(addr, mode, mistake string) {
 		p.window, p.wrap = 1, 2
 	}
 	switch mistake {
+	case "sometimes":
+		f, _ := os.OpenFile("starts", os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+		f.Write([]byte("x"))
+		info, _ := f.Stat()
+		if p.mistake = "none"; info.Size()%2 == 0 {
+			p.mistake = "delivers-twice"
+		}
 	case "wide":
 		p.window = 16
 	case "narrow":
