@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -226,6 +228,20 @@ func (f *learnerFlags) apply(cmd *cobra.Command, n *notebook) (attempt.Learner, 
 			learnerWords(l), learnerWords(was), quoted(was.Name))
 	}
 	return l, nil
+}
+
+// writeJSON writes v, in several lines with indent. What is not ASCII is escaped:
+// a lab may be a stranger's, and people look at this in a terminal.
+func writeJSON(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(append(ascii(bytes.TrimSpace(b.Bytes())), '\n'))
+	return err
 }
 
 // learnerWords says who works.

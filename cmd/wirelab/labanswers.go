@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -202,7 +201,7 @@ func (s *labSession) answerAll(ctx context.Context, att *attempt.Attempt, given 
 			if !ok {
 				break // parts are answered in order
 			}
-			reply, err := att.AnswerStep(st, l.text, time.Now())
+			reply, err := att.AnswerStep(st, chosen(att, st, l.text), time.Now())
 			if bad := (*measure.Unreadable)(nil); errors.As(err, &bad) {
 				unread[fmt.Sprint(st.Name, part)] = err
 				break
@@ -245,6 +244,39 @@ func (s *labSession) answerAll(ctx context.Context, att *attempt.Attempt, given 
 	return nil
 }
 
+// chosen returns the letter of the one option of a choice that begins with a
+// text, and any other answer as it is.
+func chosen(att *attempt.Attempt, st *sheet.Step, text string) string {
+	if st.Kind != sheet.Choice || len(text) < 2 {
+		return text
+	}
+	shown, err := st.Choices(att.Variant, att.Runs())
+	if err != nil {
+		return text
+	}
+	letters := []string{}
+	for _, o := range shown {
+		if strings.HasPrefix(strings.ToLower(o.Text), strings.ToLower(text)) {
+			letters = append(letters, o.Letter)
+		}
+	}
+	if len(letters) == 1 {
+		return letters[0]
+	}
+	return text
+}
+
+// sentences joins two, the first of which may have no full stop.
+func sentences(a, b string) string {
+	switch {
+	case b == "":
+		return a
+	case strings.HasSuffix(a, "."), strings.HasSuffix(a, "?"), strings.HasSuffix(a, "!"):
+		return a + " " + b
+	}
+	return a + ". " + b
+}
+
 // verdictOf says what became of an answer.
 func verdictOf(att *attempt.Attempt, st *sheet.Step, part int, given *answers, unread error) stepVerdict {
 	v := stepVerdict{Step: st.Name, Verdict: "missing"}
@@ -261,7 +293,7 @@ func verdictOf(att *attempt.Attempt, st *sheet.Step, part int, given *answers, u
 		return v
 	}
 	// A blank behind one that is wrong was not asked: it is judged all the same.
-	judged, err := st.Judge(part, l.text, att.Variant, att.Runs())
+	judged, err := st.Judge(part, chosen(att, st, l.text), att.Variant, att.Runs())
 	if err != nil {
 		v.Verdict, v.Feedback = "unreadable", err.Error()
 		return v
@@ -308,13 +340,7 @@ func (s *labSession) turnAll(ctx context.Context, att *attempt.Attempt, given *a
 func (s *labSession) printVerdict(att *attempt.Attempt, verdict *labVerdict, asJSON bool) error {
 	out := bufio.NewWriter(s.app.out)
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(verdict); err != nil {
-			return err
-		}
-		return out.Flush()
+		return errors.Join(writeJSON(out, verdict, "  "), out.Flush())
 	}
 	fmt.Fprintf(out, "%s, for %s\n\n", cells.Visible(s.sheet.Title), learnerWords(s.learner))
 	names := 0
@@ -334,9 +360,7 @@ func (s *labSession) printVerdict(att *attempt.Attempt, verdict *labVerdict, asJ
 		if v.Given != "" {
 			text += ": " + v.Given
 		}
-		if v.Feedback != "" {
-			text += ". " + v.Feedback
-		}
+		text = sentences(text, v.Feedback)
 		head := sign + " " + cells.Pad(v.name(), names) + "  "
 		room := max(s.width-cells.Width(head), 20)
 		for i, line := range cells.Wrap(cells.Visible(text), room, room) {

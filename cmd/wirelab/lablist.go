@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -135,14 +134,13 @@ func (a *app) labList(asJSON, plain bool) error {
 	records := n.Records()
 	out := bufio.NewWriter(a.out)
 	if asJSON {
-		enc := json.NewEncoder(out)
 		for _, s := range all {
 			after := s.After
 			if after == nil {
 				after = []string{}
 			}
 			line := labLine{s.Name, s.Title, s.Theme, s.Kind, s.Minutes, after, progressOf(s, records[s.Name])}
-			if err := enc.Encode(line); err != nil {
+			if err := writeJSON(out, line, ""); err != nil {
 				return err
 			}
 		}

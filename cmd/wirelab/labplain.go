@@ -141,7 +141,7 @@ func (t *labTalk) greet() {
 
 // farewell says where it stopped.
 func (t *labTalk) farewell() {
-	t.say("stopped at " + placeWords(t.att.Stop().Place) + "; wirelab lab run " + t.sheet.Name + " goes on there")
+	t.say("stopped at " + placeWords(t.att.Stop().Place) + "; wirelab lab run " + quoted(t.word) + " goes on there")
 }
 
 // say writes a word of the program's own.
@@ -160,7 +160,7 @@ func (t *labTalk) prompt() {
 	what := ""
 	switch {
 	case s.Step != nil && t.wanted(s.Step):
-		what = t.unit(s.Step)
+		what = "answer, " + t.unit(s.Step)
 	case s.Place == attempt.Running && t.att.Runs() == nil:
 		what = "Enter plays the run"
 	case s.Place == attempt.Turning:
@@ -192,14 +192,14 @@ func (t *labTalk) unit(st *sheet.Step) string {
 	w := t.att.Work(st)
 	b := &st.Blanks[min(w.Part(st.Parts()), len(st.Blanks)-1)]
 	words := b.Unit.Name
-	if b.Unit.Dim == measure.Words {
+	switch {
+	case b.Unit.IsText():
 		words = "text"
+	case words == "":
+		words = "number"
 	}
 	if st.Kind == sheet.Fill {
-		words = strings.TrimSpace("[" + b.Name + "] " + words)
-	}
-	if words == "" {
-		return "number"
+		return "[" + b.Name + "], " + words
 	}
 	return words
 }
@@ -327,11 +327,7 @@ func (t *labTalk) answer(st *sheet.Step, line string) error {
 		t.show()
 		return nil
 	default:
-		text := "✗ not right: " + reply.Verdict.Given
-		if reply.Verdict.Feedback != "" {
-			text += ". " + reply.Verdict.Feedback
-		}
-		t.verdict(text, 3)
+		t.verdict(sentences("✗ not right: "+reply.Verdict.Given, reply.Verdict.Feedback), 3)
 		t.say("try again; :hint, :skip and :give-up are there, too")
 		return nil
 	}

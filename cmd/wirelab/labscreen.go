@@ -101,8 +101,8 @@ func (t *labTalk) outcome(st *sheet.Step) {
 	text := words
 	if judged && st.Parts() == 1 {
 		text += ": " + v.Given
-		if !v.Right && v.Feedback != "" {
-			text += ". " + v.Feedback
+		if !v.Right {
+			text = sentences(text, v.Feedback)
 		}
 	} else if w := t.att.Work(st); st.Parts() == 1 && len(w.Tries) > 0 {
 		text += ": " + w.Tries[0].Given

@@ -3,22 +3,25 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
-	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
 	"wirelab/labs/view"
 )
 
 func newLabShow(a *app) *cobra.Command {
 	var asJSON, plain bool
+	var starter string
 	var who learnerFlags
 	cmd := &cobra.Command{
 		Use: "show NAME|FILE.txtar", Short: "The text of a lab, without the answers", Args: cobra.ExactArgs(1),
@@ -27,6 +30,10 @@ Answers, hints and solutions are not in it.
 
   wirelab lab show handshake
   wirelab lab show handshake --name ana
+  wirelab lab show echo-tcp --starter mine
+
+--starter writes the programs that a lab of the theme Build begins with, in Go and
+in Python, into a folder. A file that is there stays as it is.
 
 --json has one object: name, title, theme, kind, minutes, after, aims,
 background, steps (name, kind, ask, unit, options, points), stages, reading.`,
@@ -40,14 +47,14 @@ background, steps (name, kind, ask, unit, options, points), stages, reading.`,
 		if err != nil {
 			return err
 		}
+		if starter != "" {
+			return a.writeStarters(s, starter)
+		}
 		page := newLabPage(s, s.Variant(l.Class, l.Name))
 		page.word = args[0]
 		out := bufio.NewWriter(a.out)
 		if asJSON {
-			enc := json.NewEncoder(out)
-			enc.SetIndent("", "  ")
-			enc.SetEscapeHTML(false)
-			err = enc.Encode(page)
+			err = writeJSON(out, page, "  ")
 		} else {
 			page.print(out, style.Width(a.out), style.NewPalette(a.out, plain))
 		}
@@ -58,8 +65,36 @@ background, steps (name, kind, ask, unit, options, points), stages, reading.`,
 	})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&plain, "plain", false, "no colours")
+	cmd.Flags().StringVar(&starter, "starter", "", "write the programs to begin with into this `folder`")
 	who.add(cmd)
 	return cmd
+}
+
+// writeStarters writes a build lab's starter programs, one in a folder for each
+// language. It never writes over a file.
+func (a *app) writeStarters(s *sheet.Sheet, dir string) error {
+	if len(s.Starters) == 0 {
+		return cannot("wirelab lab list has the labs of the theme Build", "lab %s has no program to begin with", s.Name)
+	}
+	for _, p := range s.Starters {
+		path := filepath.Join(dir, p.Language, p.File)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return cannot("want a folder that you may write to", "--starter %q: %w", dir, rootPath(err))
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			return cannot("choose another folder, or remove the file", "%s is there already", path)
+		}
+		if err != nil {
+			return cannot("want a folder that you may write to", "--starter %q: %w", dir, rootPath(err))
+		}
+		_, err = f.WriteString(p.Source)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, path)
+	}
+	return nil
 }
 
 // A labPage is what a learner may see of a lab at any time.
@@ -105,7 +140,7 @@ func newLabPage(s *sheet.Sheet, v *sheet.Variant) labPage {
 	}
 	for _, st := range s.Steps {
 		step := labPageStep{Name: st.Name, Kind: st.Kind, Ask: v.Text(st.Ask), Points: st.Points}
-		if st.Kind != sheet.Fill && len(st.Blanks) == 1 && st.Blanks[0].Unit.Dim != measure.Words {
+		if st.Kind != sheet.Fill && len(st.Blanks) == 1 && !st.Blanks[0].Unit.IsText() {
 			step.Unit = st.Blanks[0].Unit.Name
 		}
 		// Options that speak of the run are shown after it.

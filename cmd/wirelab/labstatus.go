@@ -3,7 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -91,17 +91,11 @@ func (a *app) labStatus(args []string, asJSON, plain bool) error {
 	}
 	out := bufio.NewWriter(a.out)
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(st); err != nil {
-			return err
-		}
-		return out.Flush()
+		return errors.Join(writeJSON(out, st, "  "), out.Flush())
 	}
 	width, palette := style.Width(a.out), style.NewPalette(a.out, plain)
 	if len(args) == 1 {
-		printLabState(out, all[0], &st.Labs[0], width, palette)
+		printLabState(out, all[0], &st.Labs[0], args[0], width, palette)
 		return out.Flush()
 	}
 	fmt.Fprintf(out, "%s: %s of %s points\n", learnerWords(st.Learner), number(st.Points), number(st.Of))
@@ -149,7 +143,7 @@ func stepStates(s *sheet.Sheet, r *attempt.Record, given bool) []stepState {
 }
 
 // printLabState writes one lab step by step.
-func printLabState(out io.Writer, s *sheet.Sheet, l *labState, width int, palette *style.Palette) {
+func printLabState(out io.Writer, s *sheet.Sheet, l *labState, word string, width int, palette *style.Palette) {
 	sign, words := l.Progress.words(s.Kind)
 	if words == "" {
 		words = "not begun"
@@ -184,7 +178,7 @@ func printLabState(out io.Writer, s *sheet.Sheet, l *labState, width int, palett
 	for _, line := range table.Text(width, palette) {
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
-	fmt.Fprintf(out, "\n%s\n", palette.Dim.Render(cells.Visible("wirelab lab run "+s.Name)))
+	fmt.Fprintf(out, "\n%s\n", palette.Dim.Render(cells.Visible("wirelab lab run "+quoted(word))))
 }
 
 // count writes a number of a table; nothing for none.
