@@ -186,3 +186,7 @@ func Distance(a, b string) int {
 	}
 	return rows[len(x)][len(y)]
 }
+
+// All returns the names of our own that an expression may use: what a run told
+// and the functions that expr does not bring along.
+func (Names) All() []string { return append(runNames(), ownNames()...) }
