@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -97,33 +96,9 @@ type labModel struct {
 	waiting []*attempt.Record // to be saved
 	saving  bool
 	unsaved error // of the last time
-	leaving bool // quit when all is saved
+	leaving bool  // quit when all is saved
 
 	playing *sync.WaitGroup // of what may outlive the screen
-}
-
-// A labRun is a run under way.
-type labRun struct {
-	number   int
-	quiet    bool           // only its figures are needed: the learner reads on
-	variant  *sheet.Variant // of a turned knob; nil: the learner's own
-	stop     func()
-	progress LabProgress
-	began    time.Time
-	ticks    int
-	look     func() tea.Msg // how far it is
-}
-
-// tick looks at the run in a moment.
-func (r *labRun) tick() tea.Cmd {
-	return tea.Tick(labRefresh, func(time.Time) tea.Msg { return r.look() })
-}
-
-// A labTurn is what came of turning the knob.
-type labTurn struct {
-	was, is       string // such as "rtt = 40 ms"
-	before, after []attempt.Pair
-	pictures      []*labview.Picture
 }
 
 // labPlace tells pages apart, for where each is scrolled to.
@@ -314,33 +289,4 @@ func (m *labModel) flush() error {
 		return fmt.Errorf("your work could not be saved: %w", m.unsaved)
 	}
 	return nil
-}
-
-// play plays the learner's variant, or another one if the knob was turned.
-func (m *labModel) play(turned *sheet.Variant) tea.Cmd {
-	m.halt()
-	m.runs++
-	ctx, stop := context.WithCancel(m.ctx)
-	run := &labRun{number: m.runs, variant: turned, stop: stop, began: m.cfg.Now()}
-	m.run = run
-	variant := turned
-	if variant == nil {
-		variant = m.attempt.Variant
-	}
-	var latest atomic.Pointer[LabProgress]
-	latest.Store(&LabProgress{})
-	number, do, playing := run.number, m.cfg.Play, m.playing
-	playing.Add(1)
-	played := func() tea.Msg {
-		defer playing.Done()
-		defer stop()
-		runs, err := do(ctx, variant, func(p LabProgress) { latest.Store(&p) })
-		if err != nil {
-			return labRanMsg{number: number, err: err}
-		}
-		pictures, _ := labview.All(variant, runs) // one that fails says so itself
-		return labRanMsg{number, runs, pictures, nil}
-	}
-	run.look = func() tea.Msg { return labTickMsg{number, *latest.Load()} }
-	return tea.Batch(played, run.tick())
 }

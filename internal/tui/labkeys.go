@@ -405,15 +405,6 @@ func (m *labModel) skip() tea.Cmd {
 	return m.changed()
 }
 
-// again plays the run once more, or for the first time.
-func (m *labModel) again() tea.Cmd {
-	if !m.attempt.Ran() && !m.attempt.Ready() {
-		m.warn("first predict, or skip the predictions with s")
-		return nil
-	}
-	return m.play(nil)
-}
-
 // look goes to the next picture: of the views, over a question, of a turned knob.
 func (m *labModel) look(back bool) tea.Cmd {
 	by := 1
@@ -442,81 +433,6 @@ func (m *labModel) look(back bool) tea.Cmd {
 		}
 	}
 	return nil
-}
-
-// turn plays what was typed for the knob.
-func (m *labModel) turn() tea.Cmd {
-	if m.turned != nil && m.input.value() == "" {
-		return m.next()
-	}
-	v, err := m.attempt.Turn(m.input.value())
-	if err != nil {
-		m.said, m.wrong = err.Error(), true
-		return nil
-	}
-	m.said = ""
-	return m.play(v)
-}
-
-// halt ends the run under way.
-func (m *labModel) halt() {
-	if m.run != nil {
-		m.run.stop()
-		m.run = nil
-	}
-}
-
-// ran takes in what a run gave.
-func (m *labModel) ran(msg labRanMsg) tea.Cmd {
-	if m.run == nil || msg.number != m.run.number {
-		return nil
-	}
-	run := m.run
-	m.run = nil
-	if msg.err != nil {
-		m.warn("the run failed: " + msg.err.Error())
-		return nil
-	}
-	if run.variant != nil {
-		return m.seeTurn(run.variant, msg)
-	}
-	again := m.attempt.Ran()
-	if err := m.attempt.Played(msg.runs, m.cfg.Now()); err != nil {
-		m.warn("the run cannot be measured: " + err.Error())
-		return nil
-	}
-	m.pictures = msg.pictures
-	if again && !run.quiet {
-		m.tell("run again: the same seed gave the same run")
-	}
-	return m.changed()
-}
-
-// seeTurn takes in what a run with the knob turned gave.
-func (m *labModel) seeTurn(v *sheet.Variant, msg labRanMsg) tea.Cmd {
-	before := m.attempt.Before()
-	turn, err := m.attempt.Turned(v, msg.runs, m.cfg.Now())
-	if err != nil {
-		m.warn("the run cannot be measured: " + err.Error())
-		return nil
-	}
-	name := m.sheet.Knob.Variable
-	m.turned = &labTurn{
-		was: name + " = " + m.valueOf(m.attempt.Variant, name), is: name + " = " + turn.Text,
-		before: before, after: turn.Pairs, pictures: msg.pictures,
-	}
-	m.input.set("")
-	return m.changed()
-}
-
-// valueOf writes a variable of a variant.
-func (m *labModel) valueOf(v *sheet.Variant, name string) string {
-	for _, x := range m.sheet.Variables {
-		if x.Name == name {
-			return measure.Quantity{Value: v.Values[name], Unit: x.Unit}.String()
-		}
-	}
-	return ""
 }
 
 // shownPictures are those that belong to the stop.
