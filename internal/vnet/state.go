@@ -115,22 +115,48 @@ func (l *life) poll(flow uint64) {
 	if out.Host == "" {
 		return // it has not received a segment yet
 	}
-	out.Time = time.Now()
-	out.Cwnd, out.Ssthresh = int(info.SndCwnd), -1
-	if info.SndSsthresh < math.MaxInt32 {
-		out.Ssthresh = int(info.SndSsthresh)
-	}
-	out.SRTT, out.RTTVar, out.RTO = info.RTT, info.RTTVar, info.RTO
-	switch info.CcState {
-	case tcpip.RTORecovery:
-		out.Recovery = "loss"
-	case tcpip.FastRecovery, tcpip.SACKRecovery:
-		out.Recovery = "recovery"
-	default:
-		out.Recovery = "open"
-	}
+	out.take(&info)
 	out.Retransmits = l.host.conversation(flow).resent
 	l.host.net.cfg.OnState(&out)
+}
+
+// take fills in what the stack says when it is asked.
+func (s *State) take(info *tcpip.TCPInfoOption) {
+	s.Time = time.Now()
+	s.Cwnd, s.Ssthresh = int(info.SndCwnd), -1
+	if info.SndSsthresh < math.MaxInt32 {
+		s.Ssthresh = int(info.SndSsthresh)
+	}
+	s.SRTT, s.RTTVar, s.RTO = info.RTT, info.RTTVar, info.RTO
+	switch info.CcState {
+	case tcpip.RTORecovery:
+		s.Recovery = "loss"
+	case tcpip.FastRecovery, tcpip.SACKRecovery:
+		s.Recovery = "recovery"
+	default:
+		s.Recovery = "open"
+	}
+}
+
+// ReportState tells the state of the connection now, with MSS 0. Before the first
+// segment with data nobody else tells it: what the handshake has measured.
+func (c *Conn) ReportState() {
+	report := c.life.host.net.cfg.OnState
+	var info tcpip.TCPInfoOption
+	if report == nil || c.endpoint.GetSockOpt(&info) != nil || info.SndCwnd == 0 {
+		return
+	}
+	local, err := c.endpoint.GetLocalAddress()
+	if err != nil {
+		return
+	}
+	remote, err := c.endpoint.GetRemoteAddress()
+	if err != nil {
+		return
+	}
+	s := State{Host: c.life.host.cfg.Name, Local: addrPort(local.Addr, local.Port), Remote: addrPort(remote.Addr, remote.Port)}
+	s.take(&info)
+	report(&s)
 }
 
 // conversation returns what is known of a flow.

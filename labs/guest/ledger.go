@@ -26,7 +26,7 @@ type ledger struct {
 	mu      sync.Mutex
 	err     error // of writing
 	taps    map[string]*tap
-	stir    func() // called at each packet, if there are raw hosts
+	stir    func(bool) // called at each packet, if there are raw hosts
 	began   bool
 	active  time.Time               // when something happened last
 	emitted int                     // messages that are to arrive
@@ -234,7 +234,7 @@ func (l *ledger) seqs(n int) []uint64 {
 
 // state writes a TCP connection's inner state, and keeps it for the capture.
 func (l *ledger) state(s *vnet.State) {
-	if l.s.Packets {
+	if l.s.Packets && s.MSS > 0 {
 		l.mu.Lock()
 		l.diary.Take(s)
 		l.mu.Unlock()

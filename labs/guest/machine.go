@@ -104,7 +104,12 @@ func (m *machine) did(ctx context.Context, name, what string, e scenario.Event) 
 	}
 	e.Kind, e.Host, e.Sock, e.Do = scenario.EventSock, m.cfg.Name, name, what
 	m.w.log.event(&e)
-	m.w.raw.states.stir()
+	switch what {
+	case "sent", "received", "message", "delivered", "acked":
+		m.w.raw.states.stir(false)
+	default:
+		m.w.raw.states.stir(true)
+	}
 }
 
 // open keeps a socket under its name.

@@ -254,7 +254,8 @@ func (r *routine) connect(st *scenario.Statement) error {
 	s := &sock{m: r.m, name: st.As, conn: c.(*vnet.Conn)}
 	local := addrPort(c.LocalAddr())
 	s.out, s.in = r.m.w.raw.streams.connect(local, to, r.m.cfg.Name, st.Peer)
-	r.m.w.raw.states.add(s, "SYN-SENT")
+	r.m.w.raw.states.add(s)
+	s.conn.ReportState()
 	r.m.did(r.ctx, st.As, "connected", scenario.Event{Local: local.String(), Remote: to.String()})
 	r.m.open(s)
 	return nil
@@ -281,7 +282,8 @@ func (r *routine) accept(l *sock, name string) (*sock, error) {
 	s := &sock{m: r.m, name: name, conn: c.(*vnet.Conn)}
 	local, remote := addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
 	s.out, s.in = r.m.w.raw.streams.accept(local, remote)
-	r.m.w.raw.states.add(s, "SYN-RECEIVED")
+	r.m.w.raw.states.add(s)
+	s.conn.ReportState()
 	r.m.did(r.ctx, name, "accepted", scenario.Event{Local: local.String(), Remote: remote.String(), From: s.in.from})
 	r.m.open(s)
 	return s, nil

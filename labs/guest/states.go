@@ -17,6 +17,7 @@ type states struct {
 
 	mu      sync.Mutex
 	ends    []watchedEnd
+	moving  bool // some are about to be in another state
 	pending bool
 }
 
@@ -33,42 +34,44 @@ type watchedEnd struct {
 // 3.4.2, has 4 minutes, Linux and this stack 60 s).
 const timeWait = 60 * time.Second
 
-// add begins to watch a connection, whose state is known to be state.
-func (w *states) add(s *sock, state string) {
+// established is the state in which a connection stays.
+const established = "ESTABLISHED"
+
+// add begins to watch a connection that is established.
+func (w *states) add(s *sock) {
+	w.log.event(&scenario.Event{Kind: scenario.EventSock, Host: s.m.cfg.Name, Sock: s.name, Do: "state", Text: established})
 	w.mu.Lock()
-	w.ends = append(w.ends, watchedEnd{s.m, s.m.alive.Load(), s.name, s.conn, state})
+	w.ends = append(w.ends, watchedEnd{s.m, s.m.alive.Load(), s.name, s.conn, established})
 	w.mu.Unlock()
 	w.look()
 }
 
-// stir has the connections looked at, at the end of this instant. It may be called
-// in any hook.
-func (w *states) stir() { w.after(1) }
-
-func (w *states) after(d time.Duration) {
+// stir has the connections looked at, at the end of this instant, if one is about
+// to be in another state or will be now. It may be called in any hook.
+func (w *states) stir(now bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if d == 1 {
-		if w.pending || len(w.ends) == 0 {
-			return
-		}
-		w.pending = true
+	if w.pending || len(w.ends) == 0 || !now && !w.moving {
+		return
 	}
-	time.AfterFunc(d, w.look)
+	w.pending = true
+	time.AfterFunc(1, w.look)
 }
 
 // look asks for all states.
 func (w *states) look() {
 	w.mu.Lock()
-	w.pending = false
+	w.pending, w.moving = false, false
 	var news []scenario.Event
 	wait := false
 	w.ends = slices.DeleteFunc(w.ends, func(e watchedEnd) bool { return e.dead() })
 	for i := range w.ends {
 		e := &w.ends[i]
+		w.moving = w.moving || e.state != established
 		if s := e.conn.State(); s != e.state {
 			e.state = s
 			news = append(news, scenario.Event{Kind: scenario.EventSock, Host: e.m.cfg.Name, Sock: e.name, Do: "state", Text: s})
+			w.moving = true
 			wait = wait || s == "TIME-WAIT"
 		}
 	}
@@ -78,7 +81,7 @@ func (w *states) look() {
 		w.log.event(&news[i])
 	}
 	if wait {
-		w.after(timeWait + time.Millisecond)
+		time.AfterFunc(timeWait+time.Millisecond, w.look)
 	}
 }
 

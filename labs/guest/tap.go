@@ -71,7 +71,7 @@ func (l *ledger) packet(p *vnet.Packet) {
 		l.active = time.Now()
 	}
 	if l.stir != nil {
-		l.stir()
+		l.stir(moves(p.Data))
 	}
 	if p.Vantage == vnet.Sent && (p.First || len(l.s.Hosts) == 0) {
 		if s, ok := parse(p.Data); ok {
@@ -93,6 +93,12 @@ func (l *ledger) packet(p *vnet.Packet) {
 	if l.s.Packets {
 		l.record(t, p)
 	}
+}
+
+// moves reports whether a packet is a TCP segment over IPv4 that changes a
+// connection's state: with SYN, FIN or RST.
+func moves(b []byte) bool {
+	return len(b) >= 40 && b[0] == 0x45 && b[9] == protocolTCP && b[33]&7 != 0
 }
 
 // end names the end of the link at which p is received.
