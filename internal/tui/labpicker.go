@@ -14,8 +14,8 @@ import (
 
 // A labPicker is the list of labs, by theme.
 type labPicker struct {
-	sheets  []*sheet.Sheet // in the order that is shown
-	at, top int            // the chosen one; the first row in view
+	sheets []*sheet.Sheet // in the order that is shown
+	at     int            // the chosen one
 }
 
 func newLabPicker(all []*sheet.Sheet) labPicker {

@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -17,16 +16,6 @@ import (
 	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
 )
-
-// hides fails the test if the screen has a text.
-func (w *working) hides(texts ...string) {
-	w.t.Helper()
-	for _, s := range texts {
-		if v := w.m.View(); strings.Contains(v, s) {
-			w.t.Errorf("the view has %q:\n%s", s, v)
-		}
-	}
-}
 
 // predicted works up to the run.
 func predicted(t *testing.T, width, height int, change func(*LabConfig)) *working {
@@ -286,7 +275,7 @@ func BenchmarkLabKey(b *testing.B) {
 	for b.Loop() {
 		m.Update(tea.KeyMsg{Type: tea.KeyDown})
 		if len(m.View()) == 0 {
-			b.Fatal(fmt.Sprint("nothing"))
+			b.Fatal("an empty screen")
 		}
 	}
 }
