@@ -92,6 +92,17 @@ func openLabEngine(ctx context.Context, p *progress) (*labs.Engine, error) {
 	return labs.Open(ctx, guest, sim.Options{Progress: p.compiling, Warn: p.warn})
 }
 
+// allLabs returns the catalogue in the order of the course. Of a lab that is not
+// sound it says so and goes on with the others.
+func (a *app) allLabs() ([]*sheet.Sheet, error) {
+	all, err := catalogue.All()
+	if err != nil && len(all) > 0 {
+		a.complain(err, "")
+		return all, nil
+	}
+	return all, err
+}
+
 // maxSheet is how many bytes of a lab's file are read.
 const maxSheet = 4 << 20
 

@@ -13,7 +13,6 @@ import (
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
 	"wirelab/labs/attempt"
-	"wirelab/labs/catalogue"
 	"wirelab/labs/sheet"
 	"wirelab/labs/view"
 )
@@ -126,7 +125,7 @@ func placeWords(p attempt.Place) string {
 func number(f float64) string { return fmt.Sprintf("%.4g", f) }
 
 func (a *app) labList(asJSON, plain bool) error {
-	all, err := catalogue.All()
+	all, err := a.allLabs()
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (a *app) labNew(name, title string, build bool) error {
 		title = strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "-", " ")
 	}
 	if title != strings.Join(strings.Fields(title), " ") {
-		return cannot("want one line", "--title %q", title)
+		return cannot("want one line with single blanks", "--title %q", title)
 	}
 	kind := "newlab/observe.txtar"
 	if build {

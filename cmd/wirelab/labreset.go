@@ -17,7 +17,7 @@ import (
 func newLabReset(a *app) *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
-		Use: "reset [NAME...]", Short: "Forget what you did in a lab, and begin anew",
+		Use: "reset [NAME|FILE.txtar]...", Short: "Forget what you did in a lab, and begin anew",
 		Long: `Forget what you did in a lab, so that it begins anew. It asks first; --yes does
 not. Nothing brings it back.
 
@@ -44,15 +44,18 @@ func (a *app) labReset(names []string, all, yes bool) error {
 	if all {
 		names = slices.Sorted(maps.Keys(records))
 	}
-	for _, name := range names {
+	names = slices.Clone(names)
+	for i, name := range names {
 		if records[name] != nil {
 			continue
 		}
-		if _, err := findLab(name); err != nil {
+		s, err := findLab(name)
+		if err != nil {
 			return err
 		}
+		names[i] = s.Name
 	}
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return records[name] == nil })
+	names = slices.DeleteFunc(names, func(name string) bool { return records[name] == nil })
 	if len(names) == 0 {
 		_, err := fmt.Fprintln(a.out, "nothing to forget: no work there")
 		return err

@@ -233,9 +233,10 @@ func printProse(out io.Writer, text, indent string, width int) {
 
 // printItem writes text behind a mark that stands out to the left.
 func printItem(out io.Writer, mark, text string, width int) {
-	room := max(width-len(mark), 1)
+	left := cells.Width(mark)
+	room := max(width-left, 1)
 	for _, line := range view.Prose(text, room) {
 		fmt.Fprintln(out, mark+line)
-		mark = strings.Repeat(" ", len(mark))
+		mark = strings.Repeat(" ", left)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 func newLabSkip(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "skip NAME [STEP]", Short: "Leave a lab, or a step of it, out", Args: cobra.RangeArgs(1, 2),
+		Use: "skip NAME|FILE.txtar [STEP]", Short: "Leave a lab, or a step of it, out", Args: cobra.RangeArgs(1, 2),
 		Long: `Leave a lab out, or one step of it. It has no points then. Both can be done later
 all the same: wirelab lab run goes on with them. Only a prediction cannot be made
 any more once the run was seen.

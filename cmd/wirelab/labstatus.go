@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
 	"wirelab/labs/attempt"
-	"wirelab/labs/catalogue"
 	"wirelab/labs/sheet"
 	"wirelab/labs/view"
 )
@@ -23,7 +23,7 @@ import (
 func newLabStatus(a *app) *cobra.Command {
 	var asJSON, plain bool
 	cmd := &cobra.Command{
-		Use: "status [NAME]", Short: "How far you are, lab by lab or step by step", Args: cobra.MaximumNArgs(1),
+		Use: "status [NAME|FILE.txtar]", Short: "How far you are, lab by lab or step by step", Args: cobra.MaximumNArgs(1),
 		Long: `Show how far you are: in all labs that you began, or step by step in one.
 
   wirelab lab status
@@ -75,7 +75,7 @@ func (a *app) labStatus(args []string, asJSON, plain bool) error {
 		all = []*sheet.Sheet{s}
 	} else {
 		var err error
-		if all, err = catalogue.All(); err != nil {
+		if all, err = a.allLabs(); err != nil {
 			return err
 		}
 	}
@@ -99,16 +99,36 @@ func (a *app) labStatus(args []string, asJSON, plain bool) error {
 		return out.Flush()
 	}
 	fmt.Fprintf(out, "%s: %s of %s points\n", learnerWords(st.Learner), number(st.Points), number(st.Of))
+	own := maps.Clone(records)
+	for _, s := range all {
+		delete(own, s.Name)
+	}
 	begun := slices.DeleteFunc(all, func(s *sheet.Sheet) bool { return records[s.Name] == nil })
-	if len(begun) == 0 {
+	if len(begun)+len(own) == 0 {
 		fmt.Fprintf(out, "\nnothing begun yet: wirelab lab list shows what there is\n")
 		return out.Flush()
 	}
 	printLabs(out, begun, records, width, palette)
+	printOwn(out, own, width, palette)
 	if name := latest(begun, records); name != "" {
 		fmt.Fprintf(out, "\n%s\n", palette.Dim.Render("wirelab lab run "+name+" goes on"))
 	}
 	return out.Flush()
+}
+
+// printOwn writes a line for each lab that is not in the catalogue: a file of the
+// learner's own, or a lab of another version.
+func printOwn(out io.Writer, own map[string]*attempt.Record, width int, palette *style.Palette) {
+	if len(own) > 0 {
+		fmt.Fprintf(out, "\n%s\n", palette.Accent.Render("Others"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		r := own[name]
+		p := progressOf(&sheet.Sheet{}, r)
+		p.Of = r.Of
+		sign, words := p.words(sheet.Observe)
+		printItem(out, "  "+sign+" ", name+": "+words, width)
+	}
 }
 
 // latest returns the lab that was begun and worked on last; empty: none is open.

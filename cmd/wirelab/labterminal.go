@@ -7,7 +7,6 @@ import (
 
 	"wirelab/internal/tui"
 	"wirelab/labs/attempt"
-	"wirelab/labs/catalogue"
 	"wirelab/labs/measure"
 	"wirelab/labs/scenario"
 	"wirelab/labs/sheet"
@@ -16,7 +15,7 @@ import (
 // onScreen works on labs in a screen of their own, until the learner quits. s.sheet
 // may be nil: the list of labs comes first.
 func (s *labSession) onScreen(ctx context.Context) error {
-	all, err := catalogue.All()
+	all, err := s.app.allLabs()
 	if err != nil {
 		return err
 	}
