@@ -43,6 +43,8 @@ type Config struct {
 	Parallel int           // trials at a time; if zero, 8
 	Ready    time.Duration // for the program to listen; if zero, 5s
 
+	slots chan struct{} // bounds conversations at a time, over several checks; nil: not bounded
+
 	Event func(Event) // if not nil, told what is going on; from one goroutine at a time
 }
 
@@ -148,11 +150,11 @@ func (c *checker) judge(ctx context.Context, stage *script.Stage, faults []Fault
 		if o.fault != nil || o.failure == nil {
 			return o
 		}
-		if worst = c.lag.worst(o.began, o.ended); worst <= tolerated(o.failure) {
+		if worst = max(c.lag.worst(o.began, o.ended), o.starved); worst <= tolerated(o.failure) {
 			return o
 		}
 	}
-	return outcome{fault: fmt.Errorf("this machine was too busy: a timer came %v late", round(worst))}
+	return outcome{fault: fmt.Errorf("this machine was too busy: something that had to happen at once happened %v later", round(worst))}
 }
 
 // tolerated is how late our own timers may have been for a verdict to be taken.

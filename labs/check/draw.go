@@ -87,12 +87,9 @@ func kindOf(e *Exchange) ladder.Kind {
 func label(e *Exchange, named bool) string {
 	text := e.Do
 	if e.Do == "" {
-		text = quote(e.Data, 24)
-		if e.Over && plainText(e.Data) && len(e.Data) <= 24 {
+		text = quoteOf(e.Data, e.Size, 24)
+		if plainText(e.Data) && e.Size <= 24 {
 			text = string(e.Data)
-		}
-		if e.Size > len(e.Data) || len(e.Data) > 24 {
-			text += fmt.Sprintf(" (%d)", e.Size)
 		}
 	}
 	if named && e.Name != "" {

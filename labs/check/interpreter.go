@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,12 +19,16 @@ func direct(ctx context.Context, args []string, dir string) []string {
 	if rest, ok := strings.CutPrefix(name, "python"); !ok || strings.Trim(rest, "0123456789.") != "" {
 		return args
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	path, err := exec.LookPath(args[0])
+	if err != nil || !isScript(path) {
+		return args
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], "-c", "import sys; print(sys.executable)")
 	cmd.Dir, cmd.WaitDelay = dir, time.Second
 	out, err := cmd.Output()
-	path := strings.TrimSpace(string(out))
+	path = strings.TrimSpace(string(out))
 	if err != nil || !filepath.IsAbs(path) {
 		return args
 	}
@@ -31,4 +36,16 @@ func direct(ctx context.Context, args []string, dir string) []string {
 		return args
 	}
 	return append([]string{path}, args[1:]...)
+}
+
+// isScript reports whether a file begins as scripts do.
+func isScript(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var b [2]byte
+	_, err = io.ReadFull(f, b[:])
+	return err == nil && string(b[:]) == "#!"
 }

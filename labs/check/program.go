@@ -16,6 +16,7 @@ import (
 // Bounds of waiting for a program.
 const (
 	readyTime  = 5 * time.Second        // to listen
+	readyMost  = time.Minute            // the same, with the time in which it did not get a processor
 	readyPause = 5 * time.Millisecond   // between two tries
 	exitGrace  = 100 * time.Millisecond // for what an ended program sent last
 )
@@ -99,6 +100,7 @@ func (p *program) start(ctx context.Context) error {
 	if wait == 0 {
 		wait = readyTime
 	}
+	began := time.Now()
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	for {
@@ -113,6 +115,11 @@ func (p *program) start(ctx context.Context) error {
 		case <-run.Flooded():
 			return failed(Flooded, nil, floodWords)
 		case <-end.C:
+			// A machine that has no time for the program is not its fault.
+			if left := wait + run.Starved() - time.Since(began); left > 0 && time.Since(began) < readyMost {
+				end.Reset(max(left, readyPause))
+				continue
+			}
 			return failed(NotListening, nil, fmt.Sprintf("nothing listens on %s %s after %v; the port is in the environment variable PORT", p.stage.Transport, p.address(), wait))
 		case <-time.After(readyPause):
 		}

@@ -17,9 +17,12 @@ func plainText(b []byte) bool {
 }
 
 // quote spells bytes as a string of Go, cut after most of them.
-func quote(b []byte, most int) string {
-	if len(b) > most {
-		return fmt.Sprintf("%q… (%d bytes)", b[:most], len(b))
+func quote(b []byte, most int) string { return quoteOf(b, len(b), most) }
+
+// quoteOf is quote of the beginning b of size bytes.
+func quoteOf(b []byte, size, most int) string {
+	if size > min(len(b), most) {
+		return fmt.Sprintf("%q… (%d bytes)", b[:min(len(b), most)], size)
 	}
 	return fmt.Sprintf("%q", b)
 }
@@ -165,10 +168,7 @@ func exchangeText(e *Exchange) string {
 	}
 	text := e.Do
 	if text == "" {
-		text = quote(e.Data, 60)
-		if e.Size > len(e.Data) {
-			text += fmt.Sprintf(" … %d bytes in all", e.Size)
-		}
+		text = quoteOf(e.Data, e.Size, 40)
 	}
 	switch {
 	case e.Lost != "":

@@ -28,7 +28,8 @@ type talk struct {
 	seed    uint64
 	program *program
 	log     *transcript
-	mark    time.Time // when the statement before was done
+	mark    time.Time     // when the statement before was done
+	starved time.Duration // how long the program had no processor before it was ready
 	names   map[string]*line
 	found   map[string]string
 
@@ -46,10 +47,15 @@ type outcome struct {
 	downs   int
 	began   time.Time
 	ended   time.Time
+	starved time.Duration // the program had no processor
 }
 
 // converse starts the program and plays the stage once under faults.
 func (c *checker) converse(ctx context.Context, stage *script.Stage, faults []Fault) (o outcome) {
+	if c.cfg.slots != nil {
+		c.cfg.slots <- struct{}{}
+		defer func() { <-c.cfg.slots }()
+	}
 	o.began = time.Now()
 	defer func() { o.ended = time.Now() }()
 	p, err := newProgram(&c.cfg, stage)
@@ -61,6 +67,9 @@ func (c *checker) converse(ctx context.Context, stage *script.Stage, faults []Fa
 	t.log = newTranscript(time.Now())
 	o.log = t.log
 	err = t.play(ctx, faults)
+	if err != nil && p.run != nil {
+		o.starved = p.run.Starved() - t.starved
+	}
 	output, endErr := p.end()
 	var f *Failure
 	switch {
@@ -147,7 +156,7 @@ func (t *talk) play(ctx context.Context, faults []Fault) error {
 		return err
 	}
 	began := time.Now()
-	t.log.began, t.mark = began, began
+	t.log.began, t.mark, t.starved = began, began, t.program.run.Starved()
 	if t.stage.Transport == script.UDP {
 		up, down := t.stage.Up, t.stage.Down
 		up.Script = slices.Concat(up.Script, rules(faults, true))

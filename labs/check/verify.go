@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,7 +65,7 @@ type Proof struct {
 // VerifyOptions are how a lab is verified.
 type VerifyOptions struct {
 	Seed     uint64
-	Parallel int  // programs at a time; if zero, twice the number of processors: they wait most of the time
+	Parallel int  // programs that run at a time; if zero, four for each processor: they wait most of the time
 	Tools    bool // a missing tool is wrong, not skipped
 
 	Done func(Proof) // if not nil, told of each; from one goroutine at a time
@@ -76,15 +77,18 @@ type VerifyOptions struct {
 // ctx.
 func Verify(ctx context.Context, lab *Lab, o VerifyOptions) ([]Proof, error) {
 	proofs := make([]Proof, len(lab.Programs))
+	o.Parallel = cmp.Or(max(o.Parallel, 0), 4*runtime.NumCPU())
+	v := verifier{lab: lab, o: o, slots: make(chan struct{}, o.Parallel),
+		python: sync.OnceValues(func() ([]string, error) { return interpreter(ctx) })}
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
 		next = make(chan int)
 	)
-	for range cmp.Or(max(o.Parallel, 0), 2*runtime.NumCPU()) {
+	for range o.Parallel {
 		wg.Go(func() {
 			for i := range next {
-				p := prove(ctx, lab, &lab.Programs[i], o)
+				p := v.prove(ctx, &lab.Programs[i])
 				mu.Lock()
 				proofs[i] = p
 				if o.Done != nil && ctx.Err() == nil {
@@ -102,8 +106,16 @@ func Verify(ctx context.Context, lab *Lab, o VerifyOptions) ([]Proof, error) {
 	return proofs, ctx.Err()
 }
 
+// A verifier is what the proofs of one lab share.
+type verifier struct {
+	lab    *Lab
+	o      VerifyOptions
+	python func() ([]string, error) // how to call it
+	slots  chan struct{}            // one for each program that runs
+}
+
 // prove runs one program.
-func prove(ctx context.Context, lab *Lab, p *Program, o VerifyOptions) Proof {
+func (v *verifier) prove(ctx context.Context, p *Program) Proof {
 	proof := Proof{Program: p}
 	if ctx.Err() != nil {
 		return proof
@@ -114,17 +126,17 @@ func prove(ctx context.Context, lab *Lab, p *Program, o VerifyOptions) Proof {
 		return proof
 	}
 	defer os.RemoveAll(dir)
-	args, err := build(ctx, dir, p)
+	args, err := v.build(ctx, dir, p)
 	var missing *exec.Error
 	switch {
-	case errors.As(err, &missing) && !o.Tools:
+	case errors.As(err, &missing) && !v.o.Tools:
 		proof.Skipped = missing.Name + " is not there"
 		return proof
 	case err != nil:
 		proof.Wrong = err.Error()
 		return proof
 	}
-	proof.Result, err = Check(ctx, Config{Lab: lab.Name, Stages: lab.Stages, Args: args, Dir: dir, Seed: o.Seed})
+	proof.Result, err = Check(ctx, Config{Lab: v.lab.Name, Stages: v.lab.Stages, Args: args, Dir: dir, Seed: v.o.Seed, slots: v.slots})
 	if err == nil {
 		proof.Wrong = disagrees(p, proof.Result)
 	}
@@ -162,14 +174,18 @@ func disagrees(p *Program, r *Result) string {
 }
 
 // build writes a program to a folder, and returns how to call it.
-func build(ctx context.Context, dir string, p *Program) ([]string, error) {
+func (v *verifier) build(ctx context.Context, dir string, p *Program) ([]string, error) {
 	path := filepath.Join(dir, filepath.Base(p.File))
 	if err := os.WriteFile(path, []byte(p.Source), 0o644); err != nil {
 		return nil, err
 	}
 	switch filepath.Ext(p.File) {
 	case ".py":
-		return interpreter(path)
+		args, err := v.python()
+		if err != nil {
+			return nil, err
+		}
+		return append(slices.Clip(args), path), nil
 	case ".go":
 	default:
 		return nil, fmt.Errorf("%s: want a name that ends in .go or .py", p.File)
@@ -180,6 +196,8 @@ func build(ctx context.Context, dir string, p *Program) ([]string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module program\n\ngo 1.22\n"), 0o644); err != nil {
 		return nil, err
 	}
+	v.slots <- struct{}{}
+	defer func() { <-v.slots }()
 	exe := filepath.Join(dir, "program.exe") // Windows needs the ending, others do not mind
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", exe, ".")
 	cmd.Dir = dir
@@ -190,8 +208,8 @@ func build(ctx context.Context, dir string, p *Program) ([]string, error) {
 	return []string{exe}, nil
 }
 
-// interpreter returns how to call a Python program.
-func interpreter(path string) ([]string, error) {
+// interpreter returns how to call Python.
+func interpreter(ctx context.Context) ([]string, error) {
 	name := "python3"
 	if runtime.GOOS == "windows" {
 		name = "python"
@@ -200,5 +218,5 @@ func interpreter(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{exe, path}, nil
+	return direct(ctx, []string{exe}, ""), nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // A group is the process group of a program; its number is the program's.
@@ -51,6 +52,18 @@ func (g *group) members() []Left {
 		}
 	}
 	return all
+}
+
+// starved returns how long the process of the group that waited longest has
+// waited for a processor.
+func (g *group) starved() (most time.Duration) {
+	list, _ := processes()
+	for _, p := range list {
+		if p.group == g.id {
+			most = max(most, p.starved())
+		}
+	}
+	return most
 }
 
 // outside returns the descendants of pid that are in another group.

@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -70,6 +71,8 @@ func (g *group) alive() bool { return g.running() > 0 }
 
 // members says how many processes outlived the program; which is not known.
 func (g *group) members() []Left { return make([]Left, g.running()) }
+
+func (g *group) starved() time.Duration { return 0 }
 
 // An entry stands for a process outside of the job: there is none.
 type entry struct{}

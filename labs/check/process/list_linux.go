@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func attributes() *syscall.SysProcAttr {
@@ -63,4 +64,22 @@ func (e entry) command() string {
 		return e.name
 	}
 	return strings.TrimSpace(string(bytes.ReplaceAll(b, []byte{0}, []byte{' '})))
+}
+
+// starved returns how long the threads of a process have waited for a processor.
+func (e entry) starved() time.Duration {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", e.pid))
+	if err != nil {
+		return 0
+	}
+	var sum time.Duration
+	for _, task := range tasks {
+		// On a processor, waiting for one, time slices: nanoseconds (sched-stats).
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", e.pid, task.Name()))
+		if f := strings.Fields(string(b)); err == nil && len(f) == 3 {
+			ns, _ := strconv.ParseInt(f[1], 10, 64)
+			sum = max(sum, time.Duration(ns))
+		}
+	}
+	return sum
 }

@@ -2,7 +2,10 @@
 
 package process
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
@@ -11,3 +14,5 @@ func processes() (list []entry, ok bool) { return nil, false }
 
 func (e entry) marked(string) bool { return false }
 func (e entry) command() string    { return e.name }
+
+func (e entry) starved() time.Duration { return 0 }

@@ -151,6 +151,10 @@ func (p *Process) Status() string {
 // Output returns what the program has written so far, up to Config.Cap.
 func (p *Process) Output() []byte { return p.output.bytes() }
 
+// Starved returns how long the program wanted to run and did not get a processor
+// so far, where the system tells (Linux), else 0.
+func (p *Process) Starved() time.Duration { return p.group.starved() }
+
 // Settle waits a little for what an ended program wrote last.
 func (p *Process) Settle() {
 	select {

@@ -14,7 +14,14 @@ import (
 	"time"
 )
 
-func running(pid int) bool { return syscall.Kill(pid, 0) == nil }
+// running reports whether pid runs; one that is dead and not buried yet does not.
+func running(pid int) bool {
+	list, ok := processes()
+	if !ok {
+		return syscall.Kill(pid, 0) == nil
+	}
+	return slices.ContainsFunc(list, func(e entry) bool { return e.pid == pid && !e.dead })
+}
 
 func session(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
