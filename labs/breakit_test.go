@@ -126,21 +126,22 @@ member cy over tcp+queue
 member bo over tcp+queue
   tcp-buffer 16KiB
 member ana over tcp+queue
-  says 2000 every 10ms size 1000
+  says 500 every 40ms size 4000
 at 1s stop bo
 at 11s resume bo
 `
 
-// A member that stops reading costs the server a batch and a place in the log.
-// With a queue of its own it costs all that is said meanwhile: 100 kB a second.
+// A member that stops reading costs the server a place in the log, and the write
+// in hand, of 256 KiB at most. With a queue of its own it costs all that is said
+// meanwhile: 100 kB a second.
 func TestWithoutBoundedWrites(t *testing.T) {
 	e := engine(t)
 	for _, tt := range []struct {
 		without     string
 		least, most int
 	}{
-		{"", 1, 64 << 10},
-		// 10 s · 100/s · 1,000 B, with at most a tenth more for the frame, and
+		{"", 1, 256 << 10},
+		// 10 s · 25/s · 4,000 B, with at most a tenth more for the frame, and
 		// without what the socket buffers of both ends took.
 		{without(scenario.BoundedWrites), 1_000_000 - 2*64<<10, 1_100_000},
 	} {
@@ -153,7 +154,7 @@ func TestWithoutBoundedWrites(t *testing.T) {
 			t.Errorf("%s: %d bytes waited for the one that had stopped, want %d to %d", tt.without, most, tt.least, tt.most)
 		}
 		for _, host := range []string{"bo", "cy"} {
-			if got := s.handed(host, "ana"); !slices.Equal(got, upTo(2000)) {
+			if got := s.handed(host, "ana"); !slices.Equal(got, upTo(500)) {
 				t.Errorf("%s: %s was handed %d messages, or not in order", tt.without, host, len(got))
 			}
 		}
@@ -161,7 +162,7 @@ func TestWithoutBoundedWrites(t *testing.T) {
 }
 
 // Nobody waits for the one that has stopped: the others go on being handed a
-// message each 10 ms. If one lock is held while somebody is written to, they
+// message each 40 ms. If one lock is held while somebody is written to, they
 // wait for as long as it has stopped, but for what its buffers still take.
 func TestWithoutOwnWriters(t *testing.T) {
 	e := engine(t)
@@ -169,7 +170,7 @@ func TestWithoutOwnWriters(t *testing.T) {
 		without     string
 		least, most time.Duration
 	}{
-		{"", 10 * time.Millisecond, 20 * time.Millisecond},
+		{"", 40 * time.Millisecond, 50 * time.Millisecond},
 		{without(scenario.OwnWriters), 8 * time.Second, 10 * time.Second},
 	} {
 		s := tell(t, e, 1, stopped, tt.without)
