@@ -114,6 +114,9 @@ type verifier struct {
 	slots  chan struct{}            // one for each program that runs
 }
 
+// verifyTries is how often a program is checked that could not be judged.
+const verifyTries = 3
+
 // prove runs one program.
 func (v *verifier) prove(ctx context.Context, p *Program) Proof {
 	proof := Proof{Program: p}
@@ -136,7 +139,12 @@ func (v *verifier) prove(ctx context.Context, p *Program) Proof {
 		proof.Wrong = err.Error()
 		return proof
 	}
-	proof.Result, err = Check(ctx, Config{Lab: v.lab.Name, Stages: v.lab.Stages, Args: args, Dir: dir, Seed: v.o.Seed, slots: v.slots})
+	for range verifyTries {
+		proof.Result, err = Check(ctx, Config{Lab: v.lab.Name, Stages: v.lab.Stages, Args: args, Dir: dir, Seed: v.o.Seed, slots: v.slots})
+		if err != nil || proof.Result.Kind() != Unjudged {
+			break
+		}
+	}
 	if err == nil {
 		proof.Wrong = disagrees(p, proof.Result)
 	}

@@ -10,7 +10,10 @@ import (
 )
 
 // A group is the process group of a program; its number is the program's.
-type group struct{ id int }
+type group struct {
+	id   int
+	born uint64 // when the program began, as entries have it; 0: not known
+}
 
 func (g *group) take(p *os.Process) error {
 	g.id = p.Pid
@@ -72,6 +75,9 @@ func (g *group) outside(pid int) []entry {
 	children := map[int][]entry{}
 	for _, p := range list {
 		children[p.parent] = append(children[p.parent], p)
+		if p.pid == pid {
+			g.born = p.started
+		}
 	}
 	var all []entry
 	seen := map[int]bool{}
@@ -97,7 +103,7 @@ func (g *group) strays(id string, outside []entry) []Left {
 	var all []Left
 	for _, p := range list {
 		known := slices.ContainsFunc(outside, func(o entry) bool { return o.pid == p.pid && o.started == p.started })
-		if !p.dead && (known || p.marked(id)) {
+		if !p.dead && (known || p.started >= g.born && p.marked(id)) {
 			all = append(all, Left{p.pid, p.command()})
 		}
 	}
@@ -107,7 +113,7 @@ func (g *group) strays(id string, outside []entry) []Left {
 // An entry is a process of this machine.
 type entry struct {
 	pid, parent, group int
-	started            string // tells it from a later one of the same number
+	started            uint64 // some clock; tells it from a later one of the same number
 	dead               bool   // and not buried yet
 	name               string
 }

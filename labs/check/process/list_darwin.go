@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"syscall"
 	"time"
 
@@ -22,7 +21,7 @@ func processes() (list []entry, ok bool) {
 	for _, p := range all {
 		list = append(list, entry{
 			pid: int(p.Proc.P_pid), parent: int(p.Eproc.Ppid), group: int(p.Eproc.Pgid), dead: p.Proc.P_stat == zombie,
-			started: fmt.Sprint(p.Proc.P_starttime.Sec, p.Proc.P_starttime.Usec), name: unix.ByteSliceToString(p.Proc.P_comm[:]),
+			started: uint64(p.Proc.P_starttime.Sec)*1e6 + uint64(p.Proc.P_starttime.Usec), name: unix.ByteSliceToString(p.Proc.P_comm[:]),
 		})
 	}
 	return list, len(list) > 0

@@ -43,7 +43,8 @@ func processes() (list []entry, ok bool) {
 		if len(f) < 20 {
 			continue
 		}
-		e := entry{pid: pid, started: f[19], name: string(b[i+1 : j]), dead: f[0] == "Z" || f[0] == "X"}
+		e := entry{pid: pid, name: string(b[i+1 : j]), dead: f[0] == "Z" || f[0] == "X"}
+		e.started, _ = strconv.ParseUint(f[19], 10, 64)
 		e.parent, _ = strconv.Atoi(f[1])
 		e.group, _ = strconv.Atoi(f[2])
 		list = append(list, e)
