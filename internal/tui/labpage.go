@@ -23,6 +23,9 @@ func (m *labModel) body(width, height int) (lines []string, from, to int) {
 		return m.buildPage(prose), 0, 0
 	}
 	s := m.attempt.Stop()
+	if m.run != nil && !m.run.quiet && s.Place != attempt.Running && s.Place != attempt.Turning {
+		return m.progress(), 0, 0 // run again from anywhere
+	}
 	switch s.Place {
 	case attempt.Reading:
 		lines = m.readingPage(prose)
