@@ -345,7 +345,7 @@ func scale(o *told) int {
 	return 0
 }
 
-// tokens splits a text into lines of words, for messages of failures.
+// story returns what the programs did, for messages of failures.
 func (o *told) story() string {
 	var b strings.Builder
 	for _, e := range o.events {

@@ -46,8 +46,8 @@ type sock struct {
 	part    []byte  // of a text that has not come whole
 
 	// Guarded by m.mu.
-	sends, reads, accepts int
-	sent, got             int64 // bytes
+	sends, reads int
+	sent, got    int64 // bytes
 }
 
 func newMachine(w *world, cfg *scenario.Host, host *vnet.Host, up, down impair.Config) *machine {
@@ -138,7 +138,7 @@ func (m *machine) sock(ctx context.Context, name string) (*sock, error) {
 	}
 }
 
-// counted adds one sending of so many bytes, and returns its number and the sum.
+// countSent adds one sending of so many bytes, and returns its number and the sum.
 func (s *sock) countSent(bytes int) (n int, sum int64) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()

@@ -34,7 +34,7 @@ func (r *routine) datagram(s *sock, st *scenario.Statement, to netip.AddrPort) e
 	return nil
 }
 
-// took writes that a datagram was read: whose message it is, or what it says.
+// tookDatagram writes that a datagram was read: whose message it is, or what it says.
 func (r *routine) tookDatagram(s *sock, b []byte, from net.Addr) (who string, n int) {
 	_, sum := s.countRead(len(b))
 	e := scenario.Event{Size: len(b), Total: sum, Remote: from.String()}
