@@ -140,6 +140,13 @@ func TestPlotCountsFromTheWorkload(t *testing.T) {
 	if x := late.(*graph).p.X; x.Min < 1.19 || x.Min > 1.21 {
 		t.Errorf("the datagrams begin at %g s, want 1.2 s", x.Min)
 	}
+	for _, s := range late.(*graph).p.Series {
+		for _, q := range s.Points {
+			if q.X < 1.19 {
+				t.Errorf("series %s has a point at %g s, before its flow began", s.Name, q.X)
+			}
+		}
+	}
 	text := (&Picture{drawing: late}).Text(80, 20, colourless())
 	if lines := strings.Split(strings.TrimRight(text, "\n"), "\n"); len(lines) != 20 {
 		t.Errorf("a plot for 20 lines has %d", len(lines))
