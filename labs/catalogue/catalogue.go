@@ -1,6 +1,6 @@
 // Package catalogue holds the labs that come with Wirelab: a folder of sheets,
-// one text file each. They are compressed into the program and parsed only when
-// somebody asks for them.
+// one text file each. They are inside the program and parsed only when somebody
+// asks for them.
 package catalogue
 
 import (
@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
@@ -92,18 +95,23 @@ func near(name string, all []string) []string {
 	return near
 }
 
+// read parses all, as many at a time as there are processors.
 func read(from fs.FS) ([]*sheet.Sheet, error) {
-	var all []*sheet.Sheet
-	var errs []error
-	for _, name := range names(from) {
-		s, err := find(from, name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		all = append(all, s)
+	list := names(from)
+	sheets := make([]*sheet.Sheet, len(list))
+	errs := make([]error, len(list))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(list), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				sheets[i], errs[i] = find(from, list[i])
+			}
+		})
 	}
-	ordered, err := Order(all)
+	wg.Wait()
+	sheets = slices.DeleteFunc(sheets, func(s *sheet.Sheet) bool { return s == nil })
+	ordered, err := Order(sheets)
 	return ordered, errors.Join(append(errs, err)...)
 }
 

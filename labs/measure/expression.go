@@ -49,8 +49,9 @@ type Expression struct {
 	Kind   Kind
 	Run    bool // it is about a run
 
-	program *vm.Program // nil: the value is constant
-	value   float64
+	program  *vm.Program
+	variable string  // instead of a program: most are the name of one
+	value    float64 // or a constant
 }
 
 // Constant returns an expression that yields v.
@@ -95,6 +96,9 @@ func Compile(source string, names Names, kind Kind) (*Expression, error) {
 	}
 	if err := noPipe(source); err != nil {
 		return nil, err
+	}
+	if (kind == Number || kind == Any) && slices.Contains(names.Variables, source) && !Reserved(source) {
+		return &Expression{Source: source, Kind: kind, variable: source}, nil
 	}
 	options := []expr.Option{expr.Env(declare(names)), expr.MaxNodes(2000)}
 	options = append(options, functions()...)
@@ -328,6 +332,9 @@ func fieldsOf(t reflect.Type) []string {
 // expression yields. The error is an *EvalError.
 func (e *Expression) Eval(s *Scope) (any, error) {
 	if e.program == nil {
+		if e.variable != "" {
+			return s.Variables[e.variable], nil
+		}
 		return e.value, nil
 	}
 	if e.Run && s.Run == nil {

@@ -97,7 +97,7 @@ func TestQuantityString(t *testing.T) {
 		{1448, "B", "1,448 B"}, {1448, "bytes", "1,448 bytes"}, {1, "segments", "1 segment"}, {2, "segments", "2 segments"}, {1, "queries", "1 query"},
 		{1234567, "", "1,234,567"}, {123456.7, "", "123,457"}, {0.00001234, "s", "1.234e-05 s"}, {0, "ms", "0 ms"}, {-0.003, "ms", "-3 ms"},
 		{math.Inf(1), "segments", "∞ segments"}, {math.NaN(), "ms", "? ms"}, {7000, "port", "7000"}, {0x220d, "hex", "0x220d"}, {0.0768, "ms", "76.8 ms"},
-		{999.96, "", "1,000"}, {0.1 + 0.2, "s", "0.3 s"}, {1e-20 - 1e-20, "s", "0 s"},
+		{999.96, "", "1,000"}, {0.1 + 0.2, "s", "0.3 s"}, {1e-17, "s", "0 s"}, {math.Copysign(0, -1), "s", "0 s"},
 	}
 	for _, tt := range tests {
 		if got := (Quantity{tt.v, unit(t, tt.unit)}).String(); got != tt.want {

@@ -219,3 +219,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkParse reads the worked example.
+func BenchmarkParse(b *testing.B) {
+	text := []byte(handshake(b))
+	for b.Loop() {
+		if _, err := Parse("handshake", text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

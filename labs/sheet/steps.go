@@ -263,7 +263,7 @@ func (p *parser) fill(st *Step, all []entry, run measure.Names) {
 		at := place(e.value, len(e.value)-len(value), e.line, e.column)
 		b := Blank{Name: name, Line: e.line}
 		var given bool
-		b.Measured, b.Unit, given, ok = p.withUnit(value, at, run, measure.Number)
+		b.Measured, b.Unit, given, _ = p.withUnit(value, at, run, measure.Number)
 		if !given {
 			b.Unit, _ = measure.ParseUnit("none")
 		}
