@@ -43,6 +43,7 @@ minutes, with no network and no root.
   wirelab lab run handshake --name ana
                                      the same with numbers of your own
   wirelab lab status                 how far you are, step by step
+  wirelab lab report                 your work as one page
 
 Each goes the same way round:
 
@@ -63,13 +64,16 @@ another file), so that you can stop at any time and go on later.
 With --name, and a class key if your teacher gives you one, the numbers are your
 own: the same on every machine, and others than your neighbour's.
 
-Labs of the theme Build have you write a program, in any language.`,
+Labs of the theme Build have you write a program, in any language: lab check says
+what it does wrong. Teachers have lab grade, lab new and lab verify.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		newLabCheck(a),
+		newLabGrade(a, open),
 		newLabList(a),
 		newLabNew(a),
+		newLabReport(a, open),
 		newLabReset(a),
 		newLabRun(a, open),
 		newLabShow(a),
