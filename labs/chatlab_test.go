@@ -20,6 +20,9 @@ type story struct {
 // tell plays a scenario's text.
 func tell(t *testing.T, e *Engine, seed uint64, text string, lines ...string) *story {
 	t.Helper()
+	if imagetest.Raced {
+		t.Skip("what runs inside the guest is not seen by the race detector")
+	}
 	all := fmt.Sprintf("seed %d\n%s\n%s\n", seed, text, strings.Join(lines, "\n"))
 	s, err := scenario.ParseText(all)
 	if err != nil {
@@ -91,7 +94,7 @@ func (s *story) told(host string) (n int) {
 
 // seeds is over how many seeds a test goes.
 func seeds() uint64 {
-	if testing.Short() || imagetest.Raced {
+	if testing.Short() {
 		return 2
 	}
 	return 3
@@ -138,7 +141,11 @@ func TestBacklogIsRateTimesAbsence(t *testing.T) {
 				t.Errorf("seed %d: %s: %d events waited, want %d", seed, tr, backlog, rate*absence)
 			}
 		}
-		for _, tr := range []scenario.Transport{scenario.TCP, scenario.UDP, scenario.UDPARQ, scenario.UDPSequenced, scenario.UDPGoBackN, scenario.UDPStopAndWait} {
+		others := []scenario.Transport{scenario.TCP, scenario.UDP}
+		if seed == 0 {
+			others = append(others, scenario.UDPARQ, scenario.UDPSequenced, scenario.UDPGoBackN, scenario.UDPStopAndWait)
+		}
+		for _, tr := range others {
 			s := tell(t, e, seed, fmt.Sprintf(away, tr))
 			lost, twice := s.sum("bo", "ana")
 			if lost != rate*absence || twice != 0 || s.told("bo") != rate*absence {
