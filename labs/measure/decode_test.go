@@ -160,6 +160,22 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// A connection whose beginning was not recorded counts from 1, as in Wireshark.
+func TestSegmentsWithoutHandshake(t *testing.T) {
+	s := newStage(t, true, "ana")
+	s.up(0, 0, 1, "", segment(1, 2, 5000, 900, ack, 229, nil, "hello"))
+	s.down(20, 0, 2, "", segment(2, 1, 900, 5005, ack, 227, nil, ""))
+	want := []string{
+		"1 0→0.02 ana>bo tcp 5000>7000 size 45 len 5 seq 1 ack 1 win 229 mss 0 ack",
+		"2 0.02→0.04 bo>ana tcp 7000>5000 size 40 len 0 seq 1 ack 6 win 227 mss 0 ack",
+	}
+	for i, p := range s.packets() {
+		if got := line(&p); got != want[i] {
+			t.Errorf("packet %d:\n got %s\nwant %s", i+1, got, want[i])
+		}
+	}
+}
+
 func line(p *Packet) string {
 	text := fmt.Sprintf("%d %v→%v %s>%s %s %d>%d size %d len %d seq %d ack %d win %d mss %d", p.N, p.T, p.Arrived, p.From, p.To, p.Proto, p.Sport, p.Dport, p.Size, p.Len, p.Seq, p.Ack, p.Window, p.MSS)
 	for _, f := range []struct {

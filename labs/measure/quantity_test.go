@@ -53,6 +53,7 @@ func TestParseErrors(t *testing.T) {
 		{"fast", "ms", "does not begin with a number"},
 		{"ms", "ms", "does not begin with a number"},
 		{"40", "ms", "has no unit: write it with one, such as 40 ms"},
+		{"40", "kB", "has no unit"},
 		{"0.0291", "%", "write 0.0291 % if you mean 0.0291 of a hundred, 2.91 %"},
 		{"40 kB", "ms", "a unit of size, and this is a time"},
 		{"40 ms", "Mbit/s", "a unit of time, and this is a rate"},

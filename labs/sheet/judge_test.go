@@ -163,6 +163,19 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// Who rounds a wrong answer to three digits meets its reason, too.
+func TestWrongRounded(t *testing.T) {
+	b := Blank{
+		Tolerance: Tolerance{Source: "0", Value: measure.Constant("0", 0)},
+		Wrongs:    []Wrong{{Value: measure.Constant("4/3", 4.0/3)}, {Value: measure.Constant("1.32", 1.32)}},
+	}
+	for in, want := range map[string]int{"1.33": 0, "1.333": 0, "1.32": 1, "1.3": -1} {
+		if got, err := b.judgeNumber(in, 2, &measure.Scope{}); err != nil || got.Right || got.Wrong != want {
+			t.Errorf("judgeNumber(%s) = %+v, %v, want wrong %d", in, got, err, want)
+		}
+	}
+}
+
 func TestTolerance(t *testing.T) {
 	value := measure.Constant("3ms", 0.003)
 	for _, tt := range []struct {

@@ -43,6 +43,7 @@ func TestMistakes(t *testing.T) {
 		{"after", "after: sockets", "after: Sockets and layers", "", "commas between"},
 		{"section", "-- aims --", "-- amis --", "", `section "amis" is unknown: want one of aims,`},
 		{"section missing", "-- aims --", "-- amis --", "title: The handshake", "section -- aims -- is missing"},
+		{"behind a comment", "hint: Which of the three", "hint: Which\n\n# a comment\n  {rrt} of the three", "  {rrt} of", "did you mean rtt?"},
 		{"marker", "-- reading --", "--reading--", "", "want -- reading -- at the margin"},
 		{"section twice", "-- view compare --", "-- view vain --", "$-- view vain --", `section "view vain" is there twice: first in line`},
 		{"step without a name", "-- step connect --", "-- step --", "", `section "step": want a name`},
