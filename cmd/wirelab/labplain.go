@@ -428,8 +428,9 @@ func (t *labTalk) turn(ctx context.Context, value string) error {
 		return err
 	}
 	turn, err := t.att.Turned(v, runs, time.Now())
-	if err != nil {
-		return err
+	if err != nil { // with this value there is nothing to measure: try another
+		t.say(err.Error())
+		return nil
 	}
 	t.printTurn(t.to, t.att, turn)
 	return nil
