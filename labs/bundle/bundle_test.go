@@ -78,14 +78,15 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		if again := write(t, tt.m, tt.files); !bytes.Equal(again, raw) {
 			t.Errorf("%s: written twice, it differs", tt.m.Lab)
 		}
-		if dir := t.TempDir(); true {
-			name := filepath.Join(dir, Name(tt.m.Learner, tt.m.Lab))
-			if err := os.WriteFile(name, raw, 0o666); err != nil {
-				t.Fatal(err)
-			}
-			if b, err := Open(name); err != nil || b.Sum != got.Sum {
-				t.Errorf("Open(%s) = %v, %v", name, b, err)
-			}
+		name := filepath.Join(t.TempDir(), Name(tt.m.Learner, tt.m.Lab))
+		if err := os.WriteFile(name, raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := Open(name); err != nil || b.Sum != got.Sum {
+			t.Errorf("Open(%s) = %v, %v", name, b, err)
+		}
+		if _, err := Open(filepath.Dir(name)); err == nil || !strings.Contains(err.Error(), "something else than a file") {
+			t.Errorf("Open of a folder: %v", err)
 		}
 	}
 }

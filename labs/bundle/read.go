@@ -34,18 +34,18 @@ type Bundle struct {
 
 // Open reads the bundle in a file.
 func Open(name string) (*Bundle, error) {
+	info, err := os.Stat(name) // to open a named pipe would wait
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("bundle: there is something else than a file: %v", info.Mode())
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("bundle: no file but %v", info.Mode())
-	}
 	return Read(f, info.Size())
 }
 

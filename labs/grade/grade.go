@@ -21,6 +21,7 @@ import (
 	"strings"
 	"sync"
 
+	"wirelab/internal/cells"
 	"wirelab/labs/attempt"
 	"wirelab/labs/bundle"
 	"wirelab/labs/measure"
@@ -237,7 +238,7 @@ func (g *grader) open(file string) *work {
 	}
 	w.bundle = b
 	m := w.mark
-	m.Learner, m.Lab, m.Sum = strings.TrimSpace(b.Learner), b.Lab, b.File
+	m.Learner, m.Lab, m.Sum = cells.Visible(strings.TrimSpace(b.Learner)), b.Lab, b.File
 	if m.Learner == "" {
 		m.name(Nameless, "no learner's name is in it: it has the numbers that everybody gets without one")
 	}
@@ -415,7 +416,7 @@ func (g *grader) rows(r *Result) {
 		}
 	}
 	for _, row := range rows {
-		l := Learner{Name: strings.TrimSpace(row.learner.Name), Marks: row.marks}
+		l := Learner{Name: cells.Visible(strings.TrimSpace(row.learner.Name)), Marks: row.marks}
 		if row.file != "" {
 			l.Name = "(no name) " + filepath.Base(row.file)
 		}
