@@ -16,6 +16,7 @@ import (
 	"wirelab/internal/cells"
 	"wirelab/internal/style"
 	"wirelab/labs/catalogue"
+	"wirelab/labs/check"
 	"wirelab/labs/sheet"
 	"wirelab/labs/verify"
 )
@@ -69,6 +70,7 @@ type verified struct {
 	Variants int             `json:"variants,omitempty"`
 	Figures  int             `json:"figures,omitempty"`
 	Slowest  float64         `json:"slowest_s,omitempty"` // seconds
+	Programs int             `json:"programs,omitempty"`  // that were checked
 	Problems []verifyProblem `json:"problems"`
 
 	sheet *sheet.Sheet
@@ -92,6 +94,9 @@ func (a *app) labVerify(ctx context.Context, f *verifyFlags, args []string, open
 	p := startProgress(a.err)
 	defer p.stop()
 	if err := a.verifyObserved(ctx, all, f.variants, p, open); err != nil {
+		return err
+	}
+	if err := a.verifyBuilt(ctx, all, p); err != nil {
 		return err
 	}
 	p.stop()
@@ -140,6 +145,40 @@ func (a *app) verifyObserved(ctx context.Context, all []*verified, variants int,
 		for _, x := range r.Problems {
 			v.Problems = append(v.Problems, verifyProblem{Line: x.Line, What: x.What, Variant: x.Variant})
 		}
+	}
+	return nil
+}
+
+// verifyBuilt checks the programs that come with the labs to build, lab after
+// lab: their verdicts are about time.
+func (a *app) verifyBuilt(ctx context.Context, all []*verified, p *progress) error {
+	for _, v := range all {
+		if v.sheet == nil || v.Kind != sheet.Build {
+			continue
+		}
+		lab, done := check.LabOf(v.sheet), 0
+		skipped := make(map[string]bool)
+		proofs, err := check.Verify(ctx, lab, check.VerifyOptions{Done: func(check.Proof) {
+			done++
+			p.running(done, len(lab.Programs), "programs of "+v.Lab)
+		}})
+		if err != nil {
+			return err
+		}
+		for _, proof := range proofs {
+			switch {
+			case proof.Skipped != "":
+				skipped[proof.Skipped] = true
+			case proof.Wrong != "":
+				v.Problems = append(v.Problems, verifyProblem{Line: proof.Program.Line, What: proof.Program.String() + ": " + proof.Wrong})
+			default:
+				v.Programs++
+			}
+		}
+		for why := range skipped {
+			p.warn(fmt.Errorf("%s: programs were not checked: %s", v.Lab, why))
+		}
+		v.Sound = len(v.Problems) == 0
 	}
 	return nil
 }
@@ -239,8 +278,11 @@ func (a *app) printVerified(all []*verified, asJSON bool) error {
 			sign, word = palette.Error.Render("✗"), "not sound"
 		}
 		line := fmt.Sprintf("%s %s  %s", sign, cells.Pad(v.Lab, width), word)
-		if v.Variants > 0 {
+		if v.Variants > 0 && v.Sound {
 			line += fmt.Sprintf("; %d learners, %d figures as in theory, a run takes %.1f s at most", v.Variants, v.Figures, v.Slowest)
+		}
+		if v.Programs > 0 && v.Sound {
+			line += fmt.Sprintf("; %d programs pass or fail as they have to", v.Programs)
 		}
 		if _, err := fmt.Fprintln(a.out, line); err != nil {
 			return err
