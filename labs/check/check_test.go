@@ -23,17 +23,27 @@ func stage(t testing.TB, head, text string) *script.Stage {
 	return s
 }
 
-// judge checks one of the test programs.
+// judge checks one of the test programs. A machine that is too busy to judge them
+// says nothing about the checker.
 func judge(t testing.TB, s *script.Stage, args ...string) (*Result, *Failure) {
 	t.Helper()
-	dir := t.TempDir()
-	r, err := Check(t.Context(), Config{Lab: "test", Stages: []*script.Stage{s}, Args: append([]string{os.Args[0], "program"}, args...), Dir: dir, Seed: 7, Ready: 700 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
+	cfg := Config{Lab: "test", Stages: []*script.Stage{s}, Args: append([]string{os.Args[0], "program"}, args...), Seed: 7}
+	if args[0] == "deaf" {
+		cfg.Ready = 700 * time.Millisecond
 	}
-	gone(t, dir)
-	_, f := r.Failure()
-	return r, f
+	for range 3 {
+		cfg.Dir = t.TempDir()
+		r, err := Check(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone(t, cfg.Dir)
+		if _, f := r.Failure(); r.Kind() != Unjudged {
+			return r, f
+		}
+	}
+	t.Skip("this machine is too busy")
+	return nil, nil
 }
 
 // gone checks that none of the children that programs noted runs any more. Who

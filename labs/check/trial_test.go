@@ -88,8 +88,8 @@ func TestFlaky(t *testing.T) {
 		if f == nil || !f.Random {
 			continue // no script of this seed met a start that fails
 		}
-		if f.Failing < 2 || f.Failing > 3 || f.Tried != repeats {
-			t.Errorf("seed %d: %d of %d failed, want 2 or 3 of 5", seed, f.Failing, f.Tried)
+		if f.Failing < 1 || f.Failing >= f.Tried || f.Tried != repeats {
+			t.Errorf("seed %d: %d of %d failed, want some of 5", seed, f.Failing, f.Tried)
 		}
 		var b strings.Builder
 		f.Write(&b, 80, style.NewPalette(&b, true))
