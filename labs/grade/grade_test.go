@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -334,7 +335,10 @@ func TestWhatTwoHaveInCommon(t *testing.T) {
 		"rtt": {s.truth("Ana", "rtt")}, "lost": {s.truth("Ana", "lost")},
 	}}, nil)
 	honest := s.handIn(pupil{name: "Cy", answer: map[string][]string{"rtt": {"777 ms"}}}, nil)
-	known := s.handIn(pupil{name: "Di", answer: map[string][]string{"rtt": {s.sheetValue("Di", "oneway")}}}, nil)
+	// Who forgets the way back gives, by chance, what is right for another.
+	di, ed := s.halves()
+	s.handIn(pupil{name: ed}, nil)
+	known := s.handIn(pupil{name: di, answer: map[string][]string{"rtt": {s.oneway(di)}}}, nil)
 	raw, err := os.ReadFile(ana)
 	if err != nil {
 		t.Fatal(err)
@@ -360,14 +364,27 @@ func TestWhatTwoHaveInCommon(t *testing.T) {
 	if f := r.of(t, copied).Findings; len(f) == 1 && !strings.Contains(f[0].Text, "right for those of Ana: lost (") {
 		t.Errorf("copied answers: %q", f[0].Text)
 	}
-	if n := len(r.Learners); n != 4 {
-		t.Errorf("%d learners, want 4: Ana counts once, the broken one is nobody's", n)
+	if n := len(r.Learners); n != 5 {
+		t.Errorf("%d learners, want 5: Ana counts once, the broken one is nobody's", n)
 	}
 }
 
-// sheetValue returns a variable of a learner in ms.
-func (s *school) sheetValue(name, variable string) string {
-	return fmt.Sprintf("%g ms", 1000*s.sheet.Variant(s.class, name).Values[variable])
+// oneway returns a learner's delay of one way.
+func (s *school) oneway(name string) string {
+	return fmt.Sprintf("%g ms", math.Round(1000*s.sheet.Variant(s.class, name).Values["oneway"]))
+}
+
+// halves returns two learners; a round trip of the second takes as long as one way
+// of the first.
+func (s *school) halves() (long, short string) {
+	for i := range 1000 {
+		long, short = fmt.Sprint("Long ", i), fmt.Sprint("Short ", i/30)
+		if s.oneway(long) == s.right(s.sheet.Step("rtt"), 0, s.sheet.Variant(s.class, short), nil) {
+			return long, short
+		}
+	}
+	s.tb.Fatal("no two learners whose numbers are twice as large")
+	return "", ""
 }
 
 // The result does not depend on how many work at it.
