@@ -44,7 +44,7 @@ first thing that is wrong.
 
   wirelab lab check echo-tcp -- python3 main.py
   wirelab lab check echo-tcp --watch -- python3 main.py
-  wirelab lab check stop-and-wait --stage 3 -- ./program
+  wirelab lab check stop-and-wait-udp --stage 3 -- ./program
   wirelab lab check mine.txtar -- ./program
 
 The program listens on 127.0.0.1, on the port that the environment variable PORT

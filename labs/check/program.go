@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -27,6 +28,7 @@ type program struct {
 	cfg   *Config
 	stage *script.Stage
 	port  int
+	hold  io.Closer // keeps the port, by the other transport: no other program gets it
 	data  string
 
 	run   *process.Process // nil: not started, or killed
@@ -35,21 +37,23 @@ type program struct {
 }
 
 func newProgram(cfg *Config, stage *script.Stage) (*program, error) {
-	port, err := freePort()
+	port, hold, err := freePort(stage.Transport)
 	if err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "wirelab-check-")
 	if err != nil {
+		hold.Close()
 		return nil, err
 	}
-	return &program{cfg: cfg, stage: stage, port: port, data: dir}, nil
+	return &program{cfg: cfg, stage: stage, port: port, hold: hold, data: dir}, nil
 }
 
 // freePort finds a port that nobody listens on, TCP or UDP, outside of the range
-// from which systems take the ports of connections: nobody gets it in between.
-func freePort() (int, error) {
-	var err error
+// from which systems take the ports of connections. Of the transport that the
+// program does not use it stays taken until hold is closed: so no other checker
+// finds the port free before the program has it.
+func freePort(transport script.Transport) (port int, hold io.Closer, err error) {
 	for range 100 {
 		port := 20_000 + rand.IntN(12_000)
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
@@ -58,15 +62,18 @@ func freePort() (int, error) {
 			continue
 		}
 		var c net.PacketConn
-		c, err = net.ListenPacket("udp", addr)
-		l.Close()
-		if err != nil {
+		if c, err = net.ListenPacket("udp", addr); err != nil {
+			l.Close()
 			continue
 		}
-		c.Close()
-		return port, nil
+		if transport == script.UDP {
+			c.Close()
+			return port, l, nil
+		}
+		l.Close()
+		return port, c, nil
 	}
-	return 0, fmt.Errorf("no free port: %w", err)
+	return 0, nil, fmt.Errorf("no free port: %w", err)
 }
 
 func (p *program) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
@@ -181,5 +188,6 @@ func (p *program) end() (output []byte, err error) {
 	}
 	// A folder that cannot be removed is the temporary folder's, and small.
 	os.RemoveAll(p.data)
+	p.hold.Close()
 	return output, err
 }
