@@ -3,6 +3,7 @@ package verify
 import (
 	"io"
 	"strings"
+	"unicode"
 
 	"wirelab/internal/style"
 	"wirelab/labs/measure"
@@ -12,9 +13,23 @@ import (
 
 // fill says that a text can be filled in.
 func (f *findings) fill(v *sheet.Variant, t sheet.Template, run string, runs measure.Runs) {
-	if _, err := v.TextOf(t, run, runs); err != nil {
+	text, err := v.TextOf(t, run, runs)
+	if err != nil {
 		f.add(t.Line, v, "text", "the text cannot be filled in: %v", err)
+		return
 	}
+	words := strings.Fields(text)
+	for i, w := range words {
+		// A variable brings its unit along: "{n} messages" may be "5 messages messages".
+		if i > 0 && w == words[i-1] && len(w) > 3 && isWord(w) {
+			f.add(t.Line, v, "twice"+w, "the text says %q twice in a row: a variable brings its unit along, {n | none} leaves it out", w)
+		}
+	}
+}
+
+// isWord reports whether s is letters only.
+func isWord(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
 // texts fills in all that a step may say.
