@@ -177,7 +177,7 @@ run ana
 		t.Fatalf("%d zero windows, probes at %v", closed, at)
 	}
 	for i := 2; i < len(at); i++ {
-		near(t, "gap of probes", (at[i] - at[i-1]).Seconds(), 2*(at[i-1] - at[i-2]).Seconds(), 0.15)
+		near(t, "gap of probes", (at[i] - at[i-1]).Seconds(), 2*(at[i-1]-at[i-2]).Seconds(), 0.15)
 	}
 	read := o.did("bo", "received")
 	if len(read) == 0 || read[len(read)-1].Total != 200_000 {

@@ -104,7 +104,7 @@ func TestTextRecords(t *testing.T) {
 		"host a\n  link delay 1ms\nhost b":            {"a"},
 		"host a\nhost b":                              {"a"},
 		"host a\nhost b\nat 1s cut b":                 {"b"},
-		"host a\nhost b\n  up loss 1%\nrecord a":       {"a"},
+		"host a\nhost b\n  up loss 1%\nrecord a":      {"a"},
 		"host a\n  up loss 1%\nrecord none":           nil,
 		"member a over udp\nhost b\n  up delay 1ms":   {"b"},
 		"member a over udp\n  up delay 1ms\nhost b\n": {"a"},

@@ -18,11 +18,18 @@ func (f *findings) fill(v *sheet.Variant, t sheet.Template, run string, runs mea
 		f.add(t.Line, v, "text", "the text cannot be filled in: %v", err)
 		return
 	}
-	words := strings.Fields(text)
-	for i, w := range words {
-		// A variable brings its unit along: "{n} messages" may be "5 messages messages".
-		if i > 0 && w == words[i-1] && len(w) > 3 && isWord(w) {
-			f.add(t.Line, v, "twice"+w, "the text says %q twice in a row: a variable brings its unit along, {n | none} leaves it out", w)
+	last := ""
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "    ") {
+			last = ""
+			continue // a drawing
+		}
+		for _, w := range strings.Fields(line) {
+			// A variable brings its unit along: "{n} messages" may be "5 messages messages".
+			if w == last && len(w) > 3 && isWord(w) {
+				f.add(t.Line, v, "twice"+w, "the text says %q twice in a row: a variable brings its unit along, {n | none} leaves it out", w)
+			}
+			last = w
 		}
 	}
 }
