@@ -298,11 +298,12 @@ func (m *labModel) keyTexts() []string {
 	case m.asking():
 		keys = []string{"i type", "h hint", "s skip", "g give up", "n next"}
 	case m.choosing():
-		keys = []string{"up, down, a–e choose", "enter answer", "h hint"}
+		last := 'a' + rune(len(s.Step.Options)) - 1
+		keys = []string{fmt.Sprintf("up, down, a–%c choose", last), "enter answer", "h hint"}
 		if m.attempt.Ran() {
 			keys = append(keys, "tab pictures")
 		}
-		keys = append(keys, "s skip")
+		keys = append(keys, "s skip", "g give up")
 	case s.Place == attempt.Running && m.attempt.Runs() == nil:
 		keys = []string{"enter run"}
 	case s.Place == attempt.Looking && s.Of > 1:

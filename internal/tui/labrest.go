@@ -33,7 +33,11 @@ func (m *labModel) runPage(width, column int) []string {
 			name += " " + s.Name
 		}
 		lines = append(lines, "", " "+p.Dim.Render(cells.Visible(name)+":"))
-		for _, l := range strings.Split(strings.TrimRight(a.Variant.Text(s.Text), "\n"), "\n") {
+		text, err := a.Variant.ScenarioText(s.Name)
+		if err != nil {
+			text = err.Error()
+		}
+		for _, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 			lines = append(lines, "   "+cells.Cut(cells.Visible(strings.ReplaceAll(l, "\t", "    ")), column-3))
 		}
 	}

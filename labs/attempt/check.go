@@ -114,7 +114,11 @@ func (c *Check) reach(t sheet.Tolerance, scope *measure.Scope) (string, error) {
 	case t.Value == nil && c.Expected.Value != 0:
 		return measure.Quantity{Value: far / math.Abs(c.Expected.Value), Unit: percent()}.String(), nil
 	}
-	return measure.Quantity{Value: far, Unit: c.Expected.Unit}.String(), nil
+	unit := c.Expected.Unit
+	if unit.Dim == measure.Count {
+		unit.Name = "" // the noun stands beside the number already
+	}
+	return measure.Quantity{Value: far, Unit: unit}.String(), nil
 }
 
 func percent() measure.Unit { return measure.Unit{Name: "%", Scale: 0.01, Dim: measure.Share} }

@@ -160,7 +160,7 @@ func (v *Variant) Scenario(name string) (*scenario.Scenario, error) {
 	fail := func(line int, err error) (*scenario.Scenario, error) {
 		return nil, &Mistake{File: v.Sheet.Name + ".txtar", Line: line, What: err.Error()}
 	}
-	text, err := sc.Text.fill(v.Scope("", nil), measure.Quantity.Compact)
+	text, err := v.ScenarioText(name)
 	if err != nil {
 		return fail(sc.Line, err)
 	}
@@ -176,6 +176,16 @@ func (v *Variant) Scenario(name string) (*scenario.Scenario, error) {
 		s.Seed = v.Seed
 	}
 	return s, nil
+}
+
+// ScenarioText returns the text of one of the sheet's scenarios with the variant's
+// numbers, as ParseText reads it: "40ms", not "40 ms".
+func (v *Variant) ScenarioText(name string) (string, error) {
+	sc := v.Sheet.Scenario(name)
+	if sc == nil {
+		return "", fmt.Errorf("lab %s has no scenario %q", v.Sheet.Name, name)
+	}
+	return sc.Text.fill(v.Scope("", nil), measure.Quantity.Compact)
 }
 
 // Play plays all scenarios of the sheet.
