@@ -100,7 +100,9 @@ func Compile(source string, names Names, kind Kind) (*Expression, error) {
 	if (kind == Number || kind == Any) && slices.Contains(names.Variables, source) && !Reserved(source) {
 		return &Expression{Source: source, Kind: kind, variable: source}, nil
 	}
-	options := []expr.Option{expr.Env(declare(names)), expr.MaxNodes(2000)}
+	// Its optimizer turns last(filter(…)).t on the right of an operator into a
+	// comparison of the filter's result: "bool - float64".
+	options := []expr.Option{expr.Env(declare(names)), expr.MaxNodes(2000), expr.Optimize(false)}
 	options = append(options, functions()...)
 	switch kind {
 	case Number:

@@ -47,6 +47,7 @@ func TestExpressions(t *testing.T) {
 		{"len(packets)", 3}, {`len(sent("ana"))`, 2}, {`len(received("bo"))`, 1}, {`len(received("ana"))`, 1}, {`len(between("bo", "ana"))`, 3}, {`count(packets, .lost)`, 1},
 		{`first(did("ana", "connected")).t - first(did("ana", "connecting")).t`, 0.04}, {`find(packets, .syn && .isack).arrived`, 0.04},
 		{`last(delivered("bo")).t - first(emitted("ana")).t`, 0.1}, {`acked("ana")[0].t`, 0.7}, {`sum(packets, .len) + sum(map(packets, .size))`, 1448 + 1620},
+		{"1 + last(filter(packets, .syn)).t", 1.02}, {"rtt - first(filter(packets, .lost)).t + len(filter(packets, .lost))", 1},
 		{"len(states())", 2}, {`first(states("bo")).cwnd`, 11}, {`totals.packets + totals.drops["link: random"]`, 4}, {`totals.drops["nothing"]`, 0}, {"runs.loss.totals.packets", 7}, {"began", 0},
 		{"mean([1, 2, 6])", 3}, {"median([5, 1, 3])", 3}, {"median([1, 2])", 1.5}, {"sum(gaps(map(packets, .t)))", 0.04}, {"len(gaps([1]))", 0},
 		// R: quantile(c(1, 2, 3, 4), 0.3) is 1.9.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"wirelab/internal/cells"
 	"wirelab/internal/style"
 	"wirelab/labs/measure"
 	"wirelab/labs/sheet"
@@ -22,6 +23,9 @@ func (f *findings) fill(v *sheet.Variant, t sheet.Template, run string, runs mea
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "    ") {
 			last = ""
+			if line = strings.TrimRight(line, " \n"); cells.Width(line) > widest {
+				f.add(t.Line, v, "wide", "the line %q has %d cells: at most %d fit a terminal", line, cells.Width(line), widest)
+			}
 			continue // a drawing
 		}
 		for _, w := range strings.Fields(line) {
@@ -33,6 +37,10 @@ func (f *findings) fill(v *sheet.Variant, t sheet.Template, run string, runs mea
 		}
 	}
 }
+
+// widest is how many cells of a line that is kept as it is fit a terminal of 80:
+// its four blanks and what a screen puts before it count.
+const widest = 78
 
 // isWord reports whether s is letters only.
 func isWord(s string) bool {
