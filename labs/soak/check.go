@@ -43,7 +43,6 @@ type Checker struct {
 	members map[string]*member
 	acked   map[said]bool
 	known   map[place]said // every message that somebody was handed, by its place
-	where   map[said]place
 	found   []Violation
 	last    time.Duration
 }
@@ -57,7 +56,7 @@ type member struct {
 	from   map[uint64]uint64 // by epoch: where it first stood
 	upto   map[uint64]uint64 // by epoch: the newest that it was handed
 	got    map[place]int     // by place: in which life
-	seen   map[said]bool     // messages
+	seen   map[said]place    // messages, and where it was handed each last
 	told   uint64            // events that it was told are lost
 	open   bool              // it was told of a loss of unknown size
 	online bool
@@ -67,7 +66,7 @@ type member struct {
 func NewChecker(s *scenario.Scenario) *Checker {
 	c := &Checker{
 		s: s, members: make(map[string]*member), acked: make(map[said]bool),
-		known: make(map[place]said), where: make(map[said]place),
+		known: make(map[place]said),
 	}
 	for i := range s.Members {
 		m := &member{cfg: &s.Members[i]}
@@ -81,7 +80,7 @@ func NewChecker(s *scenario.Scenario) *Checker {
 func (m *member) forget() {
 	m.epoch, m.newest, m.told, m.open = 0, 0, 0, false
 	m.from, m.upto = make(map[uint64]uint64), make(map[uint64]uint64)
-	m.got, m.seen = make(map[place]int), make(map[said]bool)
+	m.got, m.seen = make(map[place]int), make(map[said]place)
 }
 
 func (c *Checker) broken(rule, host, format string, args ...any) {
@@ -146,15 +145,14 @@ func (c *Checker) deliver(m *member, e *scenario.Event) {
 		return
 	}
 	msg := said{e.From, e.N}
-	if m.seen[msg] && !e.Again {
+	if before, ok := m.seen[msg]; ok && !e.Again {
 		// A server without a disk that was killed has forgotten which message
 		// ids it knew, and takes a message again whose acknowledgement was lost.
-		if before := c.where[msg]; before.epoch == m.epoch || c.s.Server.Data {
+		if before.epoch == m.epoch || c.s.Server.Data {
 			c.broken(RuleOnce, e.Host, "message %d of %s is handed over twice: as event %d, and before as %d", e.N, e.From, e.Seq, before.seq)
 		}
 	}
-	m.seen[msg] = true
-	c.known[at], c.where[msg] = msg, at
+	m.seen[msg], c.known[at] = at, msg
 }
 
 // holes looks for messages that stand in a log between what the program was
@@ -195,7 +193,7 @@ func (c *Checker) Finish() []Violation {
 		missing := uint64(0)
 		var example said
 		for msg := range c.acked {
-			if !m.seen[msg] {
+			if _, ok := m.seen[msg]; !ok {
 				if missing == 0 || msg.n < example.n || msg.n == example.n && msg.from < example.from {
 					example = msg
 				}
