@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"wirelab/internal/spell"
 )
 
 // A Command is one that a line can give.
@@ -104,7 +106,7 @@ func usage(c *Command) string {
 func nearest(name string, all []Command) string {
 	best, least := "", 1+max(1, len(name)/2)
 	for i := range all {
-		d := distance(name, all[i].Name)
+		d := spell.Distance(name, all[i].Name)
 		if len(name) > 1 && strings.HasPrefix(all[i].Name, name) {
 			d = 1
 		}
@@ -113,36 +115,6 @@ func nearest(name string, all []Command) string {
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be changed, added, taken away or swapped
-// with their neighbour to turn a into b.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	if len(x) > 20 {
-		return len(x)
-	}
-	rows := make([][]int, len(x)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(y)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			same := 1
-			if x[i-1] == y[j-1] {
-				same = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+same)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(x)][len(y)]
 }
 
 func (s *Session) help(at Place, rest string) Step {

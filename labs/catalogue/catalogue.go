@@ -15,7 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"wirelab/labs/measure"
+	"wirelab/internal/spell"
 	"wirelab/labs/sheet"
 )
 
@@ -79,7 +79,7 @@ func near(name string, all []string) []string {
 	}
 	var some []candidate
 	for _, n := range all {
-		d := measure.Distance(name, n)
+		d := spell.Distance(name, n)
 		if name != "" && (strings.HasPrefix(n, name) || slices.Contains(strings.Split(n, "-"), name)) {
 			d = min(d, 1)
 		}

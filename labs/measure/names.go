@@ -7,6 +7,8 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/types"
+
+	"wirelab/internal/spell"
 )
 
 // constants returns the units as factors.
@@ -150,41 +152,11 @@ func nearest(name string, names []string) string {
 		distance = 2
 	}
 	for _, n := range names {
-		if d := Distance(name, n); d < distance {
+		if d := spell.Distance(name, n); d < distance {
 			best, distance = n, d
 		}
 	}
 	return best
-}
-
-// Distance returns how many letters must be put in, taken out, changed or
-// swapped with their neighbour to turn a into b.
-func Distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	if len(x) > 64 || len(y) > 64 {
-		return 64
-	}
-	rows := make([][]int, len(x)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(y)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(x)][len(y)]
 }
 
 // All returns the names of our own that an expression may use: what a run told

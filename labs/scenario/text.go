@@ -199,22 +199,27 @@ func (p *textParser) host(list []string) (func(*textLine) error, error) {
 	return func(l *textLine) error { return p.s.Hosts[i].option(l.words) }, nil
 }
 
+// readLink reads the line "up LINK", "down LINK" or, for both, "link LINK".
+func readLink(list []string, up, down *string) error {
+	c, err := impair.Parse(strings.Join(list[1:], " "))
+	if err != nil {
+		return fmt.Errorf("%s: %w", list[0], err)
+	}
+	if list[0] != "down" {
+		*up = c.String()
+	}
+	if list[0] != "up" {
+		*down = c.String()
+	}
+	return nil
+}
+
 // option reads one line about a host.
 func (h *Host) option(list []string) error {
 	w := &words{list: list, at: 1}
 	switch list[0] {
 	case "up", "down", "link":
-		c, err := impair.Parse(strings.Join(list[1:], " "))
-		if err != nil {
-			return fmt.Errorf("%s: %w", list[0], err)
-		}
-		if list[0] != "down" {
-			h.Up = c.String()
-		}
-		if list[0] != "up" {
-			h.Down = c.String()
-		}
-		return nil
+		return readLink(list, &h.Up, &h.Down)
 	case "mtu":
 		h.MTU = w.number("bytes of an IP packet, such as mtu 1500", MinMTU, MaxMTU)
 	case "buffer":

@@ -3,8 +3,6 @@ package scenario
 import (
 	"fmt"
 	"strings"
-
-	"wirelab/internal/impair"
 )
 
 // server reads "server", and what stands under it:
@@ -62,17 +60,7 @@ func (m *Member) option(list []string) error {
 	w := &words{list: list, at: 1}
 	switch list[0] {
 	case "up", "down", "link":
-		c, err := impair.Parse(strings.Join(list[1:], " "))
-		if err != nil {
-			return fmt.Errorf("%s: %w", list[0], err)
-		}
-		if list[0] != "down" {
-			m.Up = c.String()
-		}
-		if list[0] != "up" {
-			m.Down = c.String()
-		}
-		return nil
+		return readLink(list, &m.Up, &m.Down)
 	case "says":
 		m.says(w)
 	case "rooms":

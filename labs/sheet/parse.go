@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"wirelab/internal/spell"
 	"wirelab/labs/measure"
 )
 
@@ -175,7 +176,7 @@ func (p *parser) almostMarkers(s *section) {
 func did(name string, names []string) string {
 	best, distance := "", 3
 	for _, n := range names {
-		if d := measure.Distance(strings.ToLower(name), strings.ToLower(n)); d < distance && d < len(n) {
+		if d := spell.Distance(strings.ToLower(name), strings.ToLower(n)); d < distance && d < len(n) {
 			best, distance = n, d
 		}
 	}
