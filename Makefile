@@ -46,7 +46,7 @@ static: bin/staticcheck
 
 ## race: every test under the race detector (needs a C compiler)
 race:
-	$(GO) test -race ./...
+	$(GO) test -race $(RACEFLAGS) ./...
 
 cross:
 	@for t in $(TARGETS); do \

@@ -59,7 +59,7 @@ func TestOneSeedIsOneRun(t *testing.T) {
 	if other := play(t, e, rough(2)); other == want {
 		t.Fatal("seeds 1 and 2 give one and the same run")
 	}
-	runs := 52
+	runs := 24
 	if testing.Short() || imagetest.Raced {
 		runs = 4
 	}

@@ -171,6 +171,9 @@ func (a *app) verifyBuilt(ctx context.Context, all []*verified, p *progress) err
 				skipped[proof.Skipped] = true
 			case proof.Wrong != "":
 				v.Problems = append(v.Problems, verifyProblem{Line: proof.Program.Line, What: proof.Program.String() + ": " + proof.Wrong})
+			case proof.Once != "":
+				p.warn(fmt.Errorf("%s: %v: once in three checks: %s", v.Lab, proof.Program, proof.Once))
+				v.Programs++
 			default:
 				v.Programs++
 			}

@@ -38,6 +38,8 @@ func TestCatalogue(t *testing.T) {
 					t.Logf("%v: skipped: %s", p.Program, p.Skipped)
 				case p.Wrong != "":
 					t.Errorf("%s.txtar:%d: %v: %s", name, p.Program.Line, p.Program, p.Wrong)
+				case p.Once != "":
+					t.Logf("%v: once in three checks: %s", p.Program, p.Once)
 				case p.Result != nil:
 					_, f := p.Result.Failure()
 					t.Logf("%v: %v, %v", p.Program, p.Result.Took.Round(time.Millisecond), f)

@@ -19,7 +19,7 @@ import (
 
 var (
 	first  = flag.Uint64("first", 1, "the first seed")
-	seeds  = flag.Int("seeds", 500, "how many seeds to play")
+	seeds  = flag.Int("seeds", 200, "how many seeds to play")
 	one    = flag.Uint64("seed", 0, "play this seed alone, and print its events")
 	faults = flag.String("faults", "", "with -seed: this fault script instead of the seed's own")
 )
