@@ -72,6 +72,9 @@ func pupil(name string, args []string) {
 	}
 }
 
+// parent is who started this program.
+var parent = os.Getppid()
+
 // serve echoes, with the fault of a name.
 func serve(name string, c *net.TCPConn) {
 	defer c.Close()
@@ -95,6 +98,12 @@ func serve(name string, c *net.TCPConn) {
 			b = bytes.ToUpper(b)
 		case name == "late":
 			time.Sleep(300 * time.Millisecond)
+		case name == "daemon":
+			// It answers when the one that started it has ended, which Windows
+			// does not tell.
+			for n := 0; os.Getppid() == parent && n < 1000; n++ {
+				time.Sleep(time.Millisecond)
+			}
 		case name == "hangs-up":
 			return
 		case name == "resets":
